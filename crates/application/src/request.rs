@@ -1,0 +1,94 @@
+//! A request that has fully arrived, and the connection it came over.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::request::Parts;
+
+/// A request with its whole body.
+#[derive(Debug)]
+pub struct Request {
+    /// Method, target, version and headers, as parsed and checked by the worker.
+    pub head: Parts,
+    /// The decoded body (transfer codings removed).
+    pub body: Body,
+    /// Where it came from; shared by all requests of the connection.
+    pub connection: Rc<Connection>,
+}
+
+/// A request body, wherever it was kept while it arrived.
+#[derive(Debug)]
+pub enum Body {
+    /// In memory; empty when the request had none.
+    Memory(Bytes),
+    /// In an unlinked temporary file, positioned at its beginning.
+    File {
+        /// The file; its space is freed on drop.
+        file: File,
+        /// Its length in bytes.
+        length: u64,
+    },
+}
+
+impl Body {
+    /// The length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File { length, .. } => *length,
+        }
+    }
+}
+
+/// One end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// An address and port.
+    Tcp(SocketAddr),
+    /// A Unix socket: the listener's path, or an empty one for a client.
+    Unix(PathBuf),
+}
+
+/// The connection that a request came over.
+pub struct Connection {
+    /// The client's end.
+    pub remote: Peer,
+    /// The listener's address: the configured one, not the one the client happened to dial.
+    pub local: Peer,
+    /// The socket. As long as this is held its descriptor is not reused, though the connection
+    /// itself may have ended.
+    pub socket: Box<dyn AsFd>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Connection").field("remote", &self.remote).field("local", &self.local).finish()
+    }
+}
+
+impl Request {
+    /// The target as the client sent it.
+    pub fn raw_target(&self) -> String {
+        self.head.uri.to_string()
+    }
+
+    /// The target's path with percent-escapes resolved: bytes, in no particular encoding.
+    pub fn decoded_path(&self) -> Cow<'_, [u8]> {
+        percent_encoding::percent_decode_str(path(&self.head)).into()
+    }
+}
+
+/// The target's path as sent; empty for a `CONNECT host:port`.
+pub fn path(head: &Parts) -> &str {
+    head.uri.path()
+}
+
+/// What follows the target's `?`; empty without one.
+pub fn query(head: &Parts) -> &str {
+    head.uri.query().unwrap_or_default()
+}

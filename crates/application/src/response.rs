@@ -1,0 +1,72 @@
+//! What an application answers, and through what.
+
+use std::fmt;
+use std::fs::File;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+/// Status and headers of a response.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The status code.
+    pub status: StatusCode,
+    /// The reason phrase, where it is not the code's usual one.
+    pub reason: Option<Bytes>,
+    /// The headers, duplicates in order. Date, Server, Connection and Transfer-Encoding are the
+    /// worker's own business and do not belong here.
+    pub headers: HeaderMap,
+    /// The value of Content-Length, if `headers` has one. Without it a body is sent chunked, or
+    /// up to the end of the connection to HTTP/1.0 clients.
+    pub length: Option<u64>,
+}
+
+/// The client has gone, or has stopped taking what it asked for, or the worker must leave: nobody
+/// will see what is sent from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the client is gone")
+    }
+}
+
+impl std::error::Error for Gone {}
+
+/// The worker's side of one call: takes the response. Either one of [`respond`](Self::respond)
+/// and [`respond_file`](Self::respond_file), or [`begin`](Self::begin), any number of
+/// [`send`](Self::send) and then [`finish`](Self::finish) or [`abort`](Self::abort).
+pub trait Exchange {
+    /// A whole response. Returns at once; it drains to the client after the call.
+    fn respond(&self, head: Head, body: Bytes);
+
+    /// A response whose body is `length` bytes of a regular file from `offset` on. Returns at
+    /// once; the file is read as the client takes it.
+    fn respond_file(&self, head: Head, file: File, offset: u64, length: u64);
+
+    /// The head of a response whose body follows in pieces. Nothing goes out before the first
+    /// piece or the end.
+    fn begin(&self, head: Head);
+
+    /// One piece of the body. With `flush` it is on its way to the client when this returns, and
+    /// when the client is slow this waits (serving the I/O of all other connections meanwhile)
+    /// until less than a buffer full is left. An empty piece sends nothing.
+    fn send(&self, piece: Bytes, flush: bool) -> Result<(), Gone>;
+
+    /// The end of the body.
+    fn finish(&self);
+
+    /// The body broke off: the connection is cut so that the client notices.
+    fn abort(&self);
+
+    /// Whether a response has been begun.
+    fn begun(&self) -> bool;
+
+    /// Everything that the client is to get has been handed over, but the call may go on for a
+    /// while: send it now if holding it back could be noticed.
+    fn settle(&self);
+
+    /// A value of the application's for the access log's `%({name}e)s`.
+    fn annotate(&self, name: &str, value: String);
+}

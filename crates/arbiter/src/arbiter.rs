@@ -1,0 +1,302 @@
+//! The state of the master, and its loop: take what has happened, handle it, put things right,
+//! wait for more.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ferricorn_mold::protocol::{Incoming, Report};
+use ferricorn_settings::Settings;
+use ferricorn_telemetry::events::Reports;
+use ferricorn_telemetry::scoreboard::Scoreboard;
+use ferricorn_unix::process::{self, ProcessId};
+use ferricorn_unix::title::Title;
+use ferricorn_unix::{descriptor, poll};
+
+use crate::backoff::Backoff;
+use crate::generation::{Generation, GenerationId, LeavingMold};
+use crate::pidfile::PidFile;
+use crate::signals::{Event, Signals};
+use crate::sockets::{self, Bound};
+use crate::stop::Stopping;
+use crate::workers::Workers;
+
+/// The longest the loop sleeps: it looks for silent workers this often.
+const TICK: Duration = Duration::from_secs(1);
+/// Workers that there can ever be at once, those of two generations counted together.
+const SLOTS: u32 = 1024;
+
+/// How the program was started.
+#[derive(Debug)]
+pub struct Launch {
+    /// What the program calls itself: `ferricorn`.
+    pub program: String,
+    /// Its version.
+    pub version: &'static str,
+    /// The command that starts a mold.
+    pub mold_command: Vec<OsString>,
+    /// For the process title; `None` where it cannot be set.
+    pub title: Option<Title>,
+}
+
+/// Everything the master knows.
+pub(crate) struct Arbiter {
+    pub(crate) launch: Launch,
+    signals: Signals,
+    pub(crate) scoreboard: Scoreboard,
+    reports: Reports,
+    /// The write end of the workers' pipe; handed to molds.
+    pub(crate) events_for_workers: OwnedFd,
+    /// The read end of the life pipe; handed to molds.
+    pub(crate) life_for_workers: OwnedFd,
+    /// Nothing is ever written here. It closes when this process ends, however it ends.
+    _life: OwnedFd,
+    /// Sockets from the service manager, instead of bound ones.
+    pub(crate) passed_sockets: Vec<Rc<Bound>>,
+    /// The generation that is to serve; `None` until the first worker ever is ready.
+    pub(crate) current: Option<Generation>,
+    /// The generation that is to follow it, until its first worker is ready.
+    pub(crate) candidate: Option<Generation>,
+    pub(crate) leaving_molds: Vec<LeavingMold>,
+    pub(crate) generations: u64,
+    pub(crate) workers: Workers,
+    /// How many workers are wanted; TTIN and TTOU change it until the next reload.
+    pub(crate) target: usize,
+    pub(crate) respawn: Backoff,
+    pub(crate) mold_restart: Backoff,
+    pub(crate) pidfile: Option<PidFile>,
+    pub(crate) daemonized: bool,
+    pub(crate) stopping: Option<Stopping>,
+    /// Set once the end is decided; the loop ends as soon as nobody is left.
+    pub(crate) exit: Option<u8>,
+    /// Why the server ends, when it is no operator's will.
+    pub(crate) halted: Option<&'static str>,
+    last_look: Instant,
+}
+
+/// Runs the master to its end and returns the exit status of the server.
+pub fn run(launch: Launch) -> u8 {
+    let program = launch.program.clone();
+    match Arbiter::new(launch).and_then(Arbiter::run) {
+        Ok(status) => status,
+        Err(error) => {
+            // An unforeseen failure of the master itself: workers notice its end and leave.
+            eprintln!("\n{program}: the master failed: {error}");
+            255
+        }
+    }
+}
+
+impl Arbiter {
+    fn new(launch: Launch) -> io::Result<Self> {
+        let passed_sockets = sockets::from_service_manager()?.into_iter().map(Rc::new).collect();
+        let (events_read, events_write) = descriptor::pipe()?;
+        // A worker that cannot write its report must wait, not fail.
+        descriptor::set_nonblocking(events_write.as_fd(), false)?;
+        let (life_read, life_write) = descriptor::pipe()?;
+        process::adopt_orphans()?;
+        Ok(Self {
+            launch,
+            signals: Signals::install()?,
+            scoreboard: Scoreboard::create(SLOTS)?,
+            reports: Reports::new(events_read),
+            events_for_workers: events_write,
+            life_for_workers: life_read,
+            _life: life_write,
+            passed_sockets,
+            current: None,
+            candidate: None,
+            leaving_molds: Vec::new(),
+            generations: 0,
+            workers: Workers::default(),
+            target: 0,
+            respawn: Backoff::default(),
+            mold_restart: Backoff::default(),
+            pidfile: None,
+            daemonized: false,
+            stopping: None,
+            exit: None,
+            halted: None,
+            last_look: Instant::now(),
+        })
+    }
+
+    fn run(mut self) -> io::Result<u8> {
+        self.start_candidate()?;
+        loop {
+            self.wait()?;
+            for event in self.signals.take() {
+                self.handle(event)?;
+            }
+            self.hear_molds()?;
+            self.hear_workers()?;
+            self.reap()?;
+            if let Some(status) = self.finished() {
+                return Ok(status);
+            }
+            if self.stopping.is_some() {
+                self.press_stop()?;
+            } else {
+                if self.last_look.elapsed() >= TICK {
+                    self.last_look = Instant::now();
+                    self.look_for_silent_workers()?;
+                }
+                self.press_leaving_molds()?;
+                self.reconcile()?;
+            }
+        }
+    }
+
+    /// Sleeps until something happens or something is due.
+    fn wait(&self) -> io::Result<()> {
+        let mut descriptors: Vec<BorrowedFd<'_>> = vec![self.signals.as_fd(), self.reports.as_fd()];
+        descriptors.extend(self.molds().map(|mold| mold.as_fd()));
+        let now = Instant::now();
+        let deadlines = [
+            self.respawn.until,
+            self.mold_restart.until,
+            self.stopping.as_ref().map(|stopping| stopping.deadline),
+        ];
+        let next = deadlines.into_iter().flatten().filter(|due| *due > now).map(|due| due - now).min();
+        poll::readable(&descriptors, Some(next.unwrap_or(TICK).min(TICK)))?;
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event) -> io::Result<()> {
+        if event != Event::ChildEnded && self.settings().is_some() {
+            log::info!("Handling signal: {}", event.name());
+        }
+        match event {
+            Event::ChildEnded => Ok(()),
+            Event::StopGracefully => self.stop(false),
+            Event::StopQuickly(_) => self.stop(true),
+            _ if self.stopping.is_some() => Ok(()),
+            Event::Reload => self.reload(),
+            Event::MoreWorkers => {
+                self.target += 1;
+                Ok(())
+            }
+            Event::FewerWorkers => {
+                self.target = self.target.saturating_sub(1).max(1);
+                Ok(())
+            }
+            Event::ReopenLogs => self.reopen_logs(),
+            Event::Upgrade => {
+                log::warn!("USR2 ignored: {} cannot yet replace its own binary. Use HUP.", self.launch.program);
+                Ok(())
+            }
+            Event::Winch => {
+                log::debug!("SIGWINCH ignored.");
+                Ok(())
+            }
+        }
+    }
+
+    fn hear_molds(&mut self) -> io::Result<()> {
+        loop {
+            let mut heard = Vec::new();
+            for generation in [&self.candidate, &self.current].into_iter().flatten() {
+                if let Some(mold) = &generation.mold {
+                    heard.push((generation.id, mold.next_report()));
+                }
+            }
+            let mut quiet = true;
+            for (id, incoming) in heard {
+                match incoming {
+                    Ok(Incoming::Nothing) => continue,
+                    Ok(Incoming::Message(report, _)) => self.hear_mold(id, report)?,
+                    Ok(Incoming::Closed) => self.mold_is_gone(id, "it closed its socket")?,
+                    Err(error) => self.mold_is_gone(id, &error.to_string())?,
+                }
+                quiet = false;
+            }
+            if quiet {
+                return Ok(());
+            }
+        }
+    }
+
+    fn hear_mold(&mut self, id: GenerationId, report: Report) -> io::Result<()> {
+        match report {
+            Report::Hello { protocol, version } => self.mold_says_hello(id, protocol, &version),
+            Report::Configured { settings } => self.mold_is_configured(id, *settings),
+            Report::Ready => self.mold_is_ready(id),
+            Report::Leaving { status, message } => self.mold_is_leaving(id, status, &message),
+            Report::Forked { slot, worker } => self.worker_is_forked(slot, worker),
+            Report::ForkFailed { slot, reason } => self.fork_failed(slot, &reason),
+        }
+    }
+
+    fn hear_workers(&mut self) -> io::Result<()> {
+        for event in self.reports.take()? {
+            self.hear_worker(event)?;
+        }
+        Ok(())
+    }
+
+    /// The settings in force; `None` before the first mold has reported any.
+    pub(crate) fn settings(&self) -> Option<Rc<Settings>> {
+        let generation = self.current.as_ref().or(self.candidate.as_ref())?;
+        generation.settings.clone()
+    }
+
+    /// The generation of this number, if it is still of interest.
+    pub(crate) fn generation(&mut self, id: GenerationId) -> Option<&mut Generation> {
+        [&mut self.candidate, &mut self.current].into_iter().flatten().find(|generation| generation.id == id)
+    }
+
+    fn molds(&self) -> impl Iterator<Item = &crate::generation::MoldProcess> {
+        [&self.candidate, &self.current].into_iter().flatten().filter_map(|generation| generation.mold.as_ref())
+    }
+
+    pub(crate) fn retitle(&self, settings: &Settings) {
+        if let Some(title) = &self.launch.title {
+            title.set(&format!("{}: master [{}]", self.launch.program, settings.proc_name));
+        }
+    }
+
+    /// Writes the pid file of these settings, and removes one that other settings named.
+    pub(crate) fn place_pidfile(&mut self, wanted: Option<&PathBuf>) -> Result<(), crate::pidfile::PidFileError> {
+        if self.pidfile.as_ref().map(PidFile::path) != wanted.map(PathBuf::as_path) {
+            let placed = wanted.map(|path| PidFile::write(path)).transpose()?;
+            self.pidfile = placed;
+        }
+        Ok(())
+    }
+
+    fn reopen_logs(&mut self) -> io::Result<()> {
+        if let Some(file) = ferricorn_telemetry::error_log::destination()
+            && let Err(error) = file.reopen()
+        {
+            log::error!("Cannot reopen the error log: {error}");
+        }
+        for mold in self.molds() {
+            if let Err(error) = mold.order(&ferricorn_mold::Order::ReopenLogs, &[]) {
+                log::error!("Mold {} was not told to reopen its log: {error}", mold.process);
+            }
+        }
+        self.signal_workers(process::Signal::ReopenLogs)
+    }
+
+    pub(crate) fn signal_workers(&self, signal: process::Signal) -> io::Result<()> {
+        for worker in &self.workers.list {
+            process::kill(worker.process, signal)?;
+        }
+        Ok(())
+    }
+
+    /// The descriptors that a mold of this generation needs, as [`ferricorn_mold::Provisions`].
+    pub(crate) fn provisions<'a>(&'a self, listeners: &'a [Rc<Bound>]) -> Vec<BorrowedFd<'a>> {
+        let mut all = vec![self.scoreboard.as_fd(), self.events_for_workers.as_fd(), self.life_for_workers.as_fd()];
+        all.extend(listeners.iter().map(|bound| bound.as_fd()));
+        all
+    }
+
+    /// The calling process's number, as log lines give it.
+    pub(crate) fn pid() -> ProcessId {
+        ProcessId::current()
+    }
+}

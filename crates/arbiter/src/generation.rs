@@ -1,0 +1,132 @@
+//! A generation: a mold, the settings it reported, and the sockets its workers listen on.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ferricorn_mold::protocol::{self, Incoming, Order, ProtocolError, Report};
+use ferricorn_mold::MOLD_VARIABLE;
+use ferricorn_settings::Settings;
+use ferricorn_telemetry::scoreboard::Slot;
+use ferricorn_unix::channel::Channel;
+use ferricorn_unix::descriptor;
+use ferricorn_unix::process::{self, ProcessId, Signal};
+
+use crate::sockets::Bound;
+
+/// How long a mold that is not wanted any more may take to leave before it is killed.
+const LEAVING_GRACE: Duration = Duration::from_secs(5);
+
+/// The running number of a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GenerationId(pub(crate) u64);
+
+/// How far a mold has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Evaluating its configuration.
+    Configuring,
+    /// Loading what its workers share.
+    Loading,
+    /// Taking orders.
+    Casting,
+}
+
+/// The mold's process, seen from the master. Dropping it closes the socket, which tells the mold
+/// to leave.
+#[derive(Debug)]
+pub(crate) struct MoldProcess {
+    channel: Channel,
+    pub(crate) process: ProcessId,
+    pub(crate) stage: Stage,
+}
+
+impl MoldProcess {
+    /// Starts a new interpreter (or the program's own file again) in its mold role. It gets a
+    /// process group of its own: what a terminal sends to the foreground group is for the master.
+    pub(crate) fn start(command: &[OsString]) -> io::Result<Self> {
+        let (ours, theirs) = Channel::pair()?;
+        descriptor::set_inheritable(theirs.as_fd(), true)?;
+        let (program, arguments) = command.split_first().ok_or_else(|| io::Error::other("no mold command"))?;
+        let child = Command::new(program)
+            .args(arguments)
+            .env(MOLD_VARIABLE, theirs.as_fd().as_raw_fd().to_string())
+            .process_group(0)
+            .spawn()?;
+        let process = i32::try_from(child.id()).ok().and_then(ProcessId::from_raw);
+        let process = process.ok_or_else(|| io::Error::other("the mold has no process number"))?;
+        Ok(Self { channel: ours, process, stage: Stage::Configuring })
+    }
+
+    pub(crate) fn order(&self, order: &Order, with: &[BorrowedFd<'_>]) -> Result<(), ProtocolError> {
+        protocol::send(&self.channel, order, with)
+    }
+
+    pub(crate) fn spawn_worker(&self, slot: Slot, age: u64) -> Result<(), ProtocolError> {
+        self.order(&Order::Spawn { slot: slot.0, age }, &[])
+    }
+
+    pub(crate) fn next_report(&self) -> Result<Incoming<Report>, ProtocolError> {
+        protocol::try_receive(&self.channel)
+    }
+
+    /// Tells the mold to leave.
+    pub(crate) fn dismiss(self) -> LeavingMold {
+        LeavingMold { process: self.process, kill_at: Instant::now() + LEAVING_GRACE }
+    }
+}
+
+impl AsFd for MoldProcess {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+}
+
+/// A mold that was told to leave and has not yet been reaped.
+#[derive(Debug)]
+pub(crate) struct LeavingMold {
+    pub(crate) process: ProcessId,
+    pub(crate) kill_at: Instant,
+}
+
+impl LeavingMold {
+    /// Ends a mold that does not leave: one stuck in an import, for example.
+    pub(crate) fn press(&mut self, now: Instant) -> io::Result<()> {
+        if now >= self.kill_at {
+            self.kill_at = now + LEAVING_GRACE;
+            process::kill(self.process, Signal::Kill)?;
+        }
+        Ok(())
+    }
+}
+
+/// A mold and all that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    pub(crate) id: GenerationId,
+    /// `None` while a mold that died has not yet been replaced.
+    pub(crate) mold: Option<MoldProcess>,
+    /// `None` until the first mold has reported them; a later mold must adopt them.
+    pub(crate) settings: Option<Rc<Settings>>,
+    /// Shared with other generations that listen on the same addresses.
+    pub(crate) listeners: Vec<Rc<Bound>>,
+}
+
+impl Generation {
+    pub(crate) fn start(id: GenerationId, command: &[OsString]) -> io::Result<Self> {
+        Ok(Self { id, mold: Some(MoldProcess::start(command)?), settings: None, listeners: Vec::new() })
+    }
+
+    /// The mold, if it takes orders.
+    pub(crate) fn casting(&self) -> Option<&MoldProcess> {
+        self.mold.as_ref().filter(|mold| mold.stage == Stage::Casting)
+    }
+
+    pub(crate) fn is_mold(&self, process: ProcessId) -> bool {
+        self.mold.as_ref().is_some_and(|mold| mold.process == process)
+    }
+}

@@ -1,0 +1,31 @@
+//! The master: binds the sockets, starts molds, keeps the wanted number of workers, and obeys
+//! signals. One thread, one loop, one owner of state; it runs no code of the user's.
+//!
+//! - [`arbiter`]: the state and the loop: take an event, handle it, put things right, wait
+//! - `signals`: operating-system signals become events
+//! - `generation`: a mold and what it was started with
+//! - `workers`: who exists, in which state, and on which grounds they are judged
+//! - `reconcile`: what is, compared with what is wanted: the one place that spawns and retires
+//! - `reaping`: what the end of a worker or a mold means
+//! - `reload`: a generation from its mold's first word to its promotion, or its dismissal
+//! - `timeouts`: workers that have stopped showing life
+//! - `stop`: the end, graceful or quick
+//! - `sockets`: listening sockets, bound or received from the service manager
+//! - `pidfile`, `notify`, `logs`: the small faces towards the system
+
+pub mod arbiter;
+mod backoff;
+mod generation;
+mod logs;
+mod notify;
+mod pidfile;
+mod reaping;
+mod reconcile;
+mod reload;
+mod signals;
+mod sockets;
+mod stop;
+mod timeouts;
+mod workers;
+
+pub use arbiter::{Launch, run};

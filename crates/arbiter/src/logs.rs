@@ -1,0 +1,58 @@
+//! The log files, opened by the master before anybody gives up privileges.
+
+use std::io;
+use std::sync::Arc;
+
+use ferricorn_settings::{LogLevel, Settings};
+use ferricorn_telemetry::error_log::{self, Threshold};
+use ferricorn_telemetry::log_file::{LogFile, Stream};
+use ferricorn_unix::credentials;
+
+/// A log that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("'{path}' isn't writable: {error} (setting {setting})")]
+pub struct LogFailure {
+    setting: &'static str,
+    path: String,
+    error: io::Error,
+}
+
+/// Starts (or redirects) this process's error log as the settings say.
+pub fn start(settings: &Settings) -> Result<(), LogFailure> {
+    let file = open(&settings.errorlog, Stream::Error, "errorlog", settings)?;
+    if settings.capture_output {
+        file.capture_output().map_err(|error| LogFailure {
+            setting: "capture_output",
+            path: settings.errorlog.clone(),
+            error,
+        })?;
+    }
+    let threshold = match settings.loglevel {
+        LogLevel::Critical => Threshold::Critical,
+        LogLevel::Error => Threshold::Error,
+        LogLevel::Warning => Threshold::Warning,
+        LogLevel::Info => Threshold::Info,
+        LogLevel::Debug => Threshold::Debug,
+    };
+    error_log::start(Arc::new(file), threshold);
+    Ok(())
+}
+
+/// Opens the access log, if one is wanted.
+pub fn open_access_log(settings: &Settings) -> Result<Option<LogFile>, LogFailure> {
+    settings.accesslog.as_deref().map(|path| open(path, Stream::Output, "accesslog", settings)).transpose()
+}
+
+/// Workers must be able to open the file again after a rotation, as the user they have become.
+fn open(path: &str, stream: Stream, setting: &'static str, settings: &Settings) -> Result<LogFile, LogFailure> {
+    let fail = |error| LogFailure { setting, path: path.to_owned(), error };
+    let file = LogFile::open(path, stream).map_err(fail)?;
+    let ours = (credentials::effective_user(), credentials::effective_group());
+    if let Some(path) = file.path()
+        && credentials::effective_user() == 0
+        && (settings.user, settings.group) != ours
+    {
+        credentials::give_file(path, settings.user, settings.group).map_err(fail)?;
+    }
+    Ok(file)
+}

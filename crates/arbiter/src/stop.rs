@@ -1,0 +1,119 @@
+//! The end of the server, graceful or quick.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use ferricorn_unix::process::Signal;
+
+use crate::arbiter::Arbiter;
+use crate::notify::notify;
+
+/// What is left to workers once a quick end was asked for during a graceful one.
+const QUICK_GRACE: Duration = Duration::from_secs(2);
+/// For an end that comes before any settings are known.
+const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+
+/// A stop in progress.
+#[derive(Debug)]
+pub(crate) struct Stopping {
+    /// Who is still there then is killed.
+    pub(crate) deadline: Instant,
+    quick: bool,
+}
+
+impl Stopping {
+    /// What workers are told.
+    pub(crate) fn signal(&self) -> Signal {
+        if self.quick { Signal::Quit } else { Signal::Terminate }
+    }
+}
+
+impl Arbiter {
+    /// Begins to stop, or speeds up a stop that goes on.
+    pub(crate) fn stop(&mut self, quick: bool) -> io::Result<()> {
+        let now = Instant::now();
+        match &mut self.stopping {
+            Some(stopping) if quick && !stopping.quick => {
+                log::info!("Quick shutdown requested");
+                stopping.quick = true;
+                stopping.deadline = stopping.deadline.min(now + QUICK_GRACE);
+                return self.signal_workers(Signal::Quit);
+            }
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        notify("STOPPING=1\n");
+        let grace = self.settings().map_or(DEFAULT_GRACE, |settings| settings.graceful_timeout);
+        let stopping = Stopping { deadline: now + grace, quick };
+        self.exit.get_or_insert(0);
+        self.scoreboard.announce_stop();
+        // The workers' copies stay open until they have taken what waits in the accept queue.
+        self.passed_sockets.clear();
+        for generation in [&mut self.candidate, &mut self.current].into_iter().flatten() {
+            generation.listeners.clear();
+        }
+        self.signal_workers(stopping.signal())?;
+        self.stopping = Some(stopping);
+        Ok(())
+    }
+
+    /// Ends the server with this status, without a word: what is wrong has been said.
+    pub(crate) fn end(&mut self, status: u8) -> io::Result<()> {
+        self.exit = Some(status);
+        self.stop(false)
+    }
+
+    /// Ends the server because no worker can live.
+    pub(crate) fn halt(&mut self, status: u8, reason: &'static str) -> io::Result<()> {
+        self.halted = Some(reason);
+        self.end(status)
+    }
+
+    /// Lets molds go as soon as no order is open, and kills whoever is late.
+    pub(crate) fn press_stop(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        let late = self.stopping.as_ref().is_some_and(|stopping| now >= stopping.deadline);
+        if self.workers.ordered.is_empty() || late {
+            for generation in [self.candidate.take(), self.current.take()].into_iter().flatten() {
+                self.dismiss(generation);
+            }
+        }
+        for mold in &mut self.leaving_molds {
+            if late {
+                mold.kill_at = mold.kill_at.min(now);
+            }
+            mold.press(now)?;
+        }
+        if late {
+            self.signal_workers(Signal::Kill)?;
+            if let Some(stopping) = &mut self.stopping {
+                stopping.deadline = now + QUICK_GRACE;
+            }
+        }
+        Ok(())
+    }
+
+    /// The server's exit status, once the end is decided and nobody is left.
+    pub(crate) fn finished(&mut self) -> Option<u8> {
+        let nobody = self.workers.alive() == 0
+            && self.leaving_molds.is_empty()
+            && self.current.is_none()
+            && self.candidate.is_none();
+        let status = self.exit.filter(|_| nobody)?;
+        match self.halted {
+            Some(reason) => {
+                log::error!("Shutting down: Master");
+                log::error!("Reason: {reason}");
+            }
+            None => log::info!("Shutting down: Master"),
+        }
+        self.pidfile = None;
+        Some(status)
+    }
+
+    /// Presses molds that were told to leave while the server goes on.
+    pub(crate) fn press_leaving_molds(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        self.leaving_molds.iter_mut().try_for_each(|mold| mold.press(now))
+    }
+}

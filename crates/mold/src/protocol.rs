@@ -1,0 +1,144 @@
+//! What master and mold say to each other: one JSON message per datagram of a socketpair, and
+//! with [`Order::Provide`] the descriptors that workers need.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use ferricorn_settings::Settings;
+use ferricorn_unix::channel::{Channel, Received};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Raised with every change of a message: a reload may start a mold of another version of this
+/// program, and two that do not understand each other must part with a clear word.
+pub const PROTOCOL: u32 = 1;
+
+/// The environment variable that tells a process it is a mold, and the number of its socket.
+pub const MOLD_VARIABLE: &str = "FERRICORN_MOLD";
+
+/// From the master to the mold. A closed socket means: leave.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// Adopt these settings and load what is to be shared.
+    Proceed {
+        /// What the mold itself reported, or, when it replaces one that died, what that reported.
+        settings: Box<Settings>,
+    },
+    /// Carries the descriptors of [`Provisions`](crate::Provisions), in their order.
+    Provide,
+    /// Fork a worker for this slot.
+    Spawn {
+        /// The scoreboard slot.
+        slot: u32,
+        /// How many workers there were before it, over the server's life.
+        age: u64,
+    },
+    /// Reopen log files.
+    ReopenLogs,
+}
+
+/// From the mold to the master.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Report {
+    /// The first word.
+    Hello {
+        /// [`PROTOCOL`] of the mold.
+        protocol: u32,
+        /// The version of its program.
+        version: String,
+    },
+    /// The configuration has been evaluated.
+    Configured {
+        /// All of it.
+        settings: Box<Settings>,
+    },
+    /// Everything shared is loaded: descriptors and orders can come.
+    Ready,
+    /// A worker was forked.
+    Forked {
+        /// The slot it was forked for.
+        slot: u32,
+        /// Its process.
+        worker: i32,
+    },
+    /// No worker could be forked.
+    ForkFailed {
+        /// The slot it was ordered for.
+        slot: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The mold ends: because something is wrong, or because all that was asked for was to check.
+    Leaving {
+        /// The exit status that it stands for at a first start.
+        status: u8,
+        /// What to tell the operator; may be empty, may have many lines.
+        message: String,
+    },
+}
+
+/// Why a message did not come through.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// The socket failed.
+    #[error("socket between master and mold: {0}")]
+    Socket(#[from] io::Error),
+    /// The other side speaks another dialect.
+    #[error("unintelligible message between master and mold: {0}")]
+    Message(#[from] serde_json::Error),
+}
+
+/// What came through.
+#[derive(Debug)]
+pub enum Incoming<T> {
+    /// A message and its descriptors.
+    Message(T, Vec<OwnedFd>),
+    /// Nothing yet.
+    Nothing,
+    /// The other side is gone.
+    Closed,
+}
+
+/// Sends one message.
+pub fn send<T: Serialize>(channel: &Channel, message: &T, with: &[BorrowedFd<'_>]) -> Result<(), ProtocolError> {
+    Ok(channel.send(&serde_json::to_vec(message)?, with)?)
+}
+
+/// Waits for one message.
+pub fn receive<T: DeserializeOwned>(channel: &Channel) -> Result<Incoming<T>, ProtocolError> {
+    decode(channel.receive()?)
+}
+
+/// Takes one message if there is one.
+pub fn try_receive<T: DeserializeOwned>(channel: &Channel) -> Result<Incoming<T>, ProtocolError> {
+    decode(channel.try_receive()?)
+}
+
+fn decode<T: DeserializeOwned>(received: Received) -> Result<Incoming<T>, ProtocolError> {
+    Ok(match received {
+        Received::Message(bytes, descriptors) => Incoming::Message(serde_json::from_slice(&bytes)?, descriptors),
+        Received::Nothing => Incoming::Nothing,
+        Received::Closed => Incoming::Closed,
+    })
+}
+
+/// Everything that can be borrowed as a descriptor, in a row.
+pub fn borrow_all<T: AsFd>(descriptors: &[T]) -> Vec<BorrowedFd<'_>> {
+    descriptors.iter().map(AsFd::as_fd).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_through_and_strangers_are_refused() {
+        let (master, mold) = Channel::pair().unwrap();
+        send(&mold, &Report::Forked { slot: 3, worker: 77 }, &[]).unwrap();
+        let Incoming::Message(Report::Forked { slot: 3, worker: 77 }, _) = receive(&master).unwrap() else {
+            panic!("another message")
+        };
+        master.send(b"\"Dance\"", &[]).unwrap();
+        assert!(matches!(receive::<Order>(&mold), Err(ProtocolError::Message(_))));
+    }
+}

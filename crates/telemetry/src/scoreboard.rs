@@ -1,0 +1,205 @@
+//! The scoreboard: shared memory with one fixed slot per worker, written by its worker and read
+//! by the master (and by whoever shows how the server is).
+//!
+//! Every word is an atomic of its own; a reader may see a request's text while it changes, and
+//! then sees no text rather than a wrong one.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ferricorn_unix::clock;
+use ferricorn_unix::shared_memory::SharedMemory;
+
+const HEADER_WORDS: usize = 8;
+const SLOT_WORDS: usize = 32;
+
+// Words of a slot.
+const HEARTBEAT: usize = 0;
+const REQUESTS: usize = 1;
+const CALL_STARTED: usize = 2;
+const TEXT_VERSION: usize = 3;
+const TEXT_LENGTH: usize = 4;
+const TEXT: usize = 5;
+
+/// The longest description of a request that a slot keeps, in bytes; longer ones are cut.
+pub const LONGEST_TEXT: usize = (SLOT_WORDS - TEXT) * size_of::<u64>();
+
+/// The number of a worker's slot, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+/// The whole scoreboard.
+#[derive(Debug)]
+pub struct Scoreboard(SharedMemory);
+
+impl Scoreboard {
+    /// Makes a new one with room for this many workers.
+    pub fn create(slots: u32) -> io::Result<Self> {
+        Ok(Self(SharedMemory::create("ferricorn-scoreboard", HEADER_WORDS + slots as usize * SLOT_WORDS)?))
+    }
+
+    /// Maps the one that the master made.
+    pub fn map(descriptor: OwnedFd) -> io::Result<Self> {
+        Ok(Self(SharedMemory::map(descriptor)?))
+    }
+
+    /// How many workers have room.
+    pub fn capacity(&self) -> u32 {
+        ((self.0.words().len() - HEADER_WORDS) / SLOT_WORDS) as u32
+    }
+
+    /// Says to all workers that the whole server stops: who leaves now leaves nobody behind to
+    /// take what still waits in the accept queue.
+    pub fn announce_stop(&self) {
+        self.0.words()[0].store(1, Ordering::Release);
+    }
+
+    /// Whether the whole server stops.
+    pub fn is_stopping(&self) -> bool {
+        self.0.words()[0].load(Ordering::Acquire) != 0
+    }
+
+    /// Empties a slot for a new worker.
+    pub fn clear(&self, slot: Slot) {
+        for word in self.slot(slot) {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// How long ago the worker last showed that it is alive; `None` if it has not yet begun to.
+    pub fn silence(&self, slot: Slot) -> Option<Duration> {
+        match self.slot(slot)[HEARTBEAT].load(Ordering::Relaxed) {
+            0 => None,
+            beat => Some(clock::monotonic().saturating_sub(Duration::from_millis(beat))),
+        }
+    }
+
+    /// How many requests the worker has been given.
+    pub fn requests(&self, slot: Slot) -> u64 {
+        self.slot(slot)[REQUESTS].load(Ordering::Relaxed)
+    }
+
+    /// The request that the worker is in, and for how long: `GET /path`.
+    pub fn current_call(&self, slot: Slot) -> Option<(String, Duration)> {
+        let words = self.slot(slot);
+        let version = words[TEXT_VERSION].load(Ordering::Acquire);
+        let started = words[CALL_STARTED].load(Ordering::Relaxed);
+        let length = (words[TEXT_LENGTH].load(Ordering::Relaxed) as usize).min(LONGEST_TEXT);
+        let mut bytes = Vec::with_capacity(LONGEST_TEXT);
+        for word in &words[TEXT..] {
+            bytes.extend_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        std::sync::atomic::fence(Ordering::Acquire);
+        if started == 0 || version % 2 == 1 || words[TEXT_VERSION].load(Ordering::Relaxed) != version {
+            return None;
+        }
+        let elapsed = clock::monotonic().saturating_sub(Duration::from_millis(started));
+        Some((String::from_utf8_lossy(&bytes[..length]).into_owned(), elapsed))
+    }
+
+    /// The worker's own handle of its slot's words.
+    pub fn seat(self, slot: Slot) -> SlotWriter {
+        SlotWriter { board: self, slot }
+    }
+
+    fn slot(&self, slot: Slot) -> &[AtomicU64] {
+        let start = HEADER_WORDS + slot.0 as usize * SLOT_WORDS;
+        &self.0.words()[start..start + SLOT_WORDS]
+    }
+}
+
+impl AsFd for Scoreboard {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What a worker writes about itself.
+#[derive(Debug)]
+pub struct SlotWriter {
+    board: Scoreboard,
+    slot: Slot,
+}
+
+impl SlotWriter {
+    /// Shows that the worker is alive.
+    pub fn beat(&self) {
+        self.words()[HEARTBEAT].store(now(), Ordering::Relaxed);
+    }
+
+    /// A call begins; `method` and `target` say which. Beats too.
+    pub fn begin_call(&self, method: &str, target: &str) {
+        let words = self.words();
+        let now = now();
+        words[HEARTBEAT].store(now, Ordering::Relaxed);
+        words[TEXT_VERSION].fetch_add(1, Ordering::AcqRel);
+        let mut text = [0; LONGEST_TEXT];
+        let mut length = 0;
+        for part in [method.as_bytes(), b" ", target.as_bytes()] {
+            let part = &part[..part.len().min(LONGEST_TEXT - length)];
+            text[length..length + part.len()].copy_from_slice(part);
+            length += part.len();
+        }
+        for (word, bytes) in words[TEXT..].iter().zip(text[..length].chunks(8)) {
+            let mut whole = [0; 8];
+            whole[..bytes.len()].copy_from_slice(bytes);
+            word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
+        }
+        words[TEXT_LENGTH].store(length as u64, Ordering::Relaxed);
+        words[CALL_STARTED].store(now, Ordering::Relaxed);
+        words[TEXT_VERSION].fetch_add(1, Ordering::Release);
+        let served = words[REQUESTS].load(Ordering::Relaxed);
+        words[REQUESTS].store(served + 1, Ordering::Relaxed);
+    }
+
+    /// The call has returned.
+    pub fn end_call(&self) {
+        self.words()[CALL_STARTED].store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the whole server stops.
+    pub fn server_is_stopping(&self) -> bool {
+        self.board.is_stopping()
+    }
+
+    fn words(&self) -> &[AtomicU64] {
+        self.board.slot(self.slot)
+    }
+}
+
+/// Milliseconds, never 0 (which means "not yet").
+fn now() -> u64 {
+    (clock::monotonic().as_millis() as u64).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_master_sees_what_a_worker_does() {
+        let board = Scoreboard::create(4).unwrap();
+        assert_eq!(board.capacity(), 4);
+        let copy = Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        let writer = copy.seat(Slot(3));
+        assert_eq!(board.silence(Slot(3)), None);
+        writer.begin_call("GET", "/a/path?with=query");
+        assert_eq!(board.current_call(Slot(3)).unwrap().0, "GET /a/path?with=query");
+        assert!(board.silence(Slot(3)).unwrap() < Duration::from_secs(60));
+        writer.end_call();
+        assert_eq!(board.current_call(Slot(3)), None);
+        assert_eq!((board.requests(Slot(3)), board.requests(Slot(2))), (1, 0));
+        board.clear(Slot(3));
+        assert_eq!(board.silence(Slot(3)), None);
+    }
+
+    #[test]
+    fn long_targets_are_cut() {
+        let board = Scoreboard::create(1).unwrap();
+        let writer = Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(0));
+        writer.begin_call("GET", &"/x".repeat(500));
+        assert_eq!(board.current_call(Slot(0)).unwrap().0.len(), LONGEST_TEXT);
+    }
+}

@@ -1,0 +1,151 @@
+//! A socketpair that carries whole messages (SOCK_SEQPACKET) and, with them, descriptors.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg,
+    socketpair,
+};
+
+/// The longest message in bytes; the kernel's default send buffer holds several of them.
+pub const LONGEST_MESSAGE: usize = 64 * 1024;
+
+/// The most descriptors that one message can carry (the kernel's SCM_MAX_FD is 253).
+pub const MOST_DESCRIPTORS: usize = 64;
+
+/// One end of the pair. Dropping it makes the other end read [`Received::Closed`].
+#[derive(Debug)]
+pub struct Channel(OwnedFd);
+
+/// What arrived.
+#[derive(Debug)]
+pub enum Received {
+    /// A whole message, and the descriptors sent with it (close-on-exec).
+    Message(Vec<u8>, Vec<OwnedFd>),
+    /// Nothing yet (only from a non-blocking receive).
+    Nothing,
+    /// The other end is gone.
+    Closed,
+}
+
+impl Channel {
+    /// Two connected ends, both close-on-exec.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (left, right) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok((Self(left), Self(right)))
+    }
+
+    /// Takes the end that a parent left open for this process under this number.
+    pub fn inherited(number: RawFd) -> io::Result<Self> {
+        let descriptor = crate::descriptor::take_inherited(number)?;
+        crate::descriptor::set_inheritable(descriptor.as_fd(), false)?;
+        Ok(Self(descriptor))
+    }
+
+    /// Sends one message with copies of these descriptors, waiting for room.
+    pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        if message.is_empty() || message.len() > LONGEST_MESSAGE || descriptors.len() > MOST_DESCRIPTORS {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "message empty or too large"));
+        }
+        let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&raw)];
+        let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+        loop {
+            return match sendmsg::<UnixAddr>(
+                self.0.as_raw_fd(),
+                &[IoSlice::new(message)],
+                control,
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            ) {
+                Ok(_) => Ok(()),
+                Err(Errno::EINTR) => continue,
+                Err(errno) => Err(errno.into()),
+            };
+        }
+    }
+
+    /// Waits for the next message.
+    pub fn receive(&self) -> io::Result<Received> {
+        self.receive_with(MsgFlags::empty())
+    }
+
+    /// Takes the next message if there is one.
+    pub fn try_receive(&self) -> io::Result<Received> {
+        self.receive_with(MsgFlags::MSG_DONTWAIT)
+    }
+
+    fn receive_with(&self, flags: MsgFlags) -> io::Result<Received> {
+        let mut buffer = vec![0; LONGEST_MESSAGE];
+        let mut space = nix::cmsg_space!([RawFd; MOST_DESCRIPTORS]);
+        let (length, raw) = {
+            let mut slices = [IoSliceMut::new(&mut buffer)];
+            let message = loop {
+                match recvmsg::<UnixAddr>(
+                    self.0.as_raw_fd(),
+                    &mut slices,
+                    Some(&mut space),
+                    flags | MsgFlags::MSG_CMSG_CLOEXEC,
+                ) {
+                    Ok(message) => break message,
+                    Err(Errno::EINTR) => {}
+                    Err(Errno::EAGAIN) => return Ok(Received::Nothing),
+                    Err(Errno::ECONNRESET) => return Ok(Received::Closed),
+                    Err(errno) => return Err(errno.into()),
+                }
+            };
+            let mut raw = Vec::new();
+            for control in message.cmsgs()? {
+                if let ControlMessageOwned::ScmRights(numbers) = control {
+                    raw.extend(numbers);
+                }
+            }
+            (message.bytes, raw)
+        };
+        // SAFETY: the kernel has just made these descriptors for us; nobody else owns them.
+        let descriptors = raw.into_iter().map(|number| unsafe { OwnedFd::from_raw_fd(number) }).collect();
+        if length == 0 {
+            return Ok(Received::Closed);
+        }
+        buffer.truncate(length);
+        Ok(Received::Message(buffer, descriptors))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    #[test]
+    fn messages_keep_their_edges_and_carry_descriptors() {
+        let (left, right) = Channel::pair().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
+        left.send(b"one", &[writer.as_fd()]).unwrap();
+        left.send(b"two", &[]).unwrap();
+        drop(writer);
+        let Received::Message(first, descriptors) = right.receive().unwrap() else { panic!("no message") };
+        assert_eq!(first, b"one");
+        let mut copy = std::fs::File::from(descriptors.into_iter().next().unwrap());
+        copy.write_all(b"through the copy").unwrap();
+        drop(copy);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through the copy");
+        let Received::Message(second, none) = right.try_receive().unwrap() else { panic!("no message") };
+        assert_eq!((second.as_slice(), none.len()), (b"two".as_slice(), 0));
+        assert!(matches!(right.try_receive().unwrap(), Received::Nothing));
+        drop(left);
+        assert!(matches!(right.receive().unwrap(), Received::Closed));
+    }
+}

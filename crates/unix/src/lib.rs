@@ -1,0 +1,27 @@
+//! Safe faces of the Unix calls that a prefork server needs, and the home of `unsafe`.
+//!
+//! Nothing here knows what a worker or a setting is: no policy, no logging.
+//!
+//! - [`process`]: fork, wait, kill, threads of this process, leaving without clean-up
+//! - [`channel`]: a socketpair that carries whole messages and descriptors
+//! - [`descriptor`]: pipes, standard streams, inheritance across exec
+//! - [`listener`]: TCP and Unix listening sockets
+//! - [`poll`]: waiting on several descriptors with a deadline
+//! - [`shared_memory`]: a memfd that several processes map
+//! - [`clock`]: a clock that all processes read alike
+//! - [`credentials`]: giving up privileges
+//! - [`daemon`]: leaving the terminal
+//! - [`title`]: what `ps` shows
+//! - [`environment`]: changing environment variables while single-threaded
+
+pub mod channel;
+pub mod clock;
+pub mod credentials;
+pub mod daemon;
+pub mod descriptor;
+pub mod environment;
+pub mod listener;
+pub mod poll;
+pub mod process;
+pub mod shared_memory;
+pub mod title;
