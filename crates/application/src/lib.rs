@@ -5,10 +5,13 @@
 //!
 //! - [`request`]: what arrived, and over which connection
 //! - [`response`]: what an application answers
+//! - [`error_page`]: what a client sees when the server answers in the application's place
 
+pub mod error_page;
 pub mod request;
 pub mod response;
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 pub use request::{Body, Connection, Peer, Request};
@@ -25,4 +28,8 @@ pub trait Application {
     /// Runs once when the worker is about to end, with no call in progress: the place for what
     /// the application wants done at exit.
     fn finish(&mut self);
+
+    /// The files that the application was made from, for `--reload`. Asked again and again: more
+    /// may have been loaded since.
+    fn source_files(&mut self) -> Vec<PathBuf>;
 }

@@ -17,6 +17,8 @@ pub struct Request {
     pub head: Parts,
     /// The decoded body (transfer codings removed).
     pub body: Body,
+    /// Whether the client speaks TLS: to us, or by a trusted proxy's word.
+    pub https: bool,
     /// Where it came from; shared by all requests of the connection.
     pub connection: Rc<Connection>,
 }

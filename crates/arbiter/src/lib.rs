@@ -11,12 +11,11 @@
 //! - `timeouts`: workers that have stopped showing life
 //! - `stop`: the end, graceful or quick
 //! - `sockets`: listening sockets, bound or received from the service manager
-//! - `pidfile`, `notify`, `logs`: the small faces towards the system
+//! - `pidfile`, `notify`: the small faces towards the system
 
 pub mod arbiter;
 mod backoff;
 mod generation;
-mod logs;
 mod notify;
 mod pidfile;
 mod reaping;

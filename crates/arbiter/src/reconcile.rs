@@ -148,6 +148,9 @@ impl Arbiter {
             }
             Kind::Replace if worker.duty == Duty::Serving => worker.duty = Duty::AwaitingSuccessor,
             Kind::Replace => {}
+            // Each worker sees the change; one reload is enough for all of them.
+            Kind::SourceChanged if self.candidate.is_none() => return self.start_candidate(),
+            Kind::SourceChanged => {}
         }
         Ok(())
     }

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use ferricorn_mold::protocol::PROTOCOL;
 use ferricorn_mold::Order;
 use ferricorn_settings::Settings;
-use ferricorn_unix::process::{self, Signal};
+use ferricorn_telemetry::logs;
 use ferricorn_unix::daemon;
+use ferricorn_unix::process::{self, Signal};
 
 use crate::arbiter::Arbiter;
 use crate::generation::{Generation, GenerationId, MoldProcess, Stage};
-use crate::logs;
 use crate::notify::notify;
 use crate::pidfile::PidFile;
 use crate::sockets::{BindFailure, Bound};
@@ -121,7 +121,9 @@ impl Arbiter {
                 log::info!("Starting {} {}", self.launch.program, self.launch.version);
             }
             let opened = self.open_sockets(&settings, if first_start { BIND_TRIES } else { 1 });
-            let Some(listeners) = opened else { return self.candidate_failed(1, "it cannot listen") };
+            let Some(listeners) = opened else {
+                return self.candidate_failed(1, "\nError: cannot listen on every bind address; see above\n");
+            };
             if first_start {
                 let addresses: Vec<String> = listeners.iter().map(|bound| bound.to_string()).collect();
                 if let Err(error) = self.place_pidfile(settings.pidfile.as_ref()) {
@@ -199,9 +201,7 @@ impl Arbiter {
     pub(crate) fn candidate_failed(&mut self, status: u8, message: &str) -> io::Result<()> {
         self.dismiss_candidate()?;
         if self.current.is_none() {
-            if message.starts_with('\n') {
-                eprint!("{message}");
-            }
+            eprint!("{message}");
             return self.end(status);
         }
         log::error!("Reload failed, the old workers go on serving: {}", message.trim());

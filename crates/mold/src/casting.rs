@@ -181,12 +181,13 @@ fn reopen_logs() {
 
 /// What stops a whole process group or control group is for the master to act on; it closes the
 /// socket when the mold's time is over. A handler that does nothing, unlike SIG_IGN, is not
-/// inherited by programs that the application starts.
+/// inherited by programs that the application starts. SIGINT and SIGQUIT are left alone: the
+/// mold has a process group of its own, and in workers the application's language handles them.
 fn ignore_group_signals() -> io::Result<Arc<AtomicBool>> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+    use signal_hook::consts::{SIGHUP, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
     let terminated = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGTERM, Arc::clone(&terminated))?;
-    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH] {
+    for signal in [SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
     Ok(terminated)

@@ -16,6 +16,8 @@ pub enum Kind {
     Ready,
     /// It has served its share: please start a successor, and let it go when that is ready.
     Replace,
+    /// A source file of its application has changed (only with `--reload`).
+    SourceChanged,
 }
 
 /// One report.
@@ -44,6 +46,7 @@ impl Reporter {
         frame[4] = match kind {
             Kind::Ready => 1,
             Kind::Replace => 2,
+            Kind::SourceChanged => 3,
         };
         (&self.0).write_all(&frame)
     }
@@ -93,6 +96,7 @@ fn decode(frame: &[u8]) -> Option<Event> {
     let kind = match frame[4] {
         1 => Kind::Ready,
         2 => Kind::Replace,
+        3 => Kind::SourceChanged,
         _ => return None,
     };
     Some(Event { worker: ProcessId::from_raw(raw)?, kind })

@@ -3,6 +3,7 @@
 //! - [`log_file`]: a file (or standard stream) that can be reopened after a rotation
 //! - [`error_log`]: the server's own log, in Gunicorn's line format
 //! - [`access_log`]: one line per request, in a format of the operator's
+//! - [`logs`]: opening what the settings name
 //! - [`timestamp`]: the two notations of time that logs use
 //! - [`scoreboard`]: one slot of shared memory per worker
 //! - [`events`]: the pipe on which workers report to the master
@@ -11,5 +12,6 @@ pub mod access_log;
 pub mod error_log;
 pub mod events;
 pub mod log_file;
+pub mod logs;
 pub mod scoreboard;
 pub mod timestamp;

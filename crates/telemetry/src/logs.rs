@@ -1,12 +1,13 @@
-//! The log files, opened by the master before anybody gives up privileges.
+//! The log files that the settings name, opened before anybody gives up privileges.
 
 use std::io;
 use std::sync::Arc;
 
 use ferricorn_settings::{LogLevel, Settings};
-use ferricorn_telemetry::error_log::{self, Threshold};
-use ferricorn_telemetry::log_file::{LogFile, Stream};
 use ferricorn_unix::credentials;
+
+use crate::error_log::{self, Threshold};
+use crate::log_file::{LogFile, Stream};
 
 /// A log that cannot be written.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,106 @@
+//! A mold, step by step: settings, then what is shared, then orders.
+
+use ferricorn_mold::{Mold, Outcome, ProtocolError, Report};
+use ferricorn_settings::{Settings, print_config};
+use ferricorn_telemetry::logs;
+use ferricorn_unix::environment;
+use ferricorn_unix::process::exit_now;
+use ferricorn_unix::title::Title;
+
+use crate::loader::{LoadFailure, Loader};
+use crate::{Invocation, VERSION, configuration, worker_role};
+
+/// Plays the role over the socket of this number. A worker that is born in here never returns.
+pub(crate) fn run<L: Loader>(invocation: &Invocation, socket: &str, title: Option<Title>, loader: &mut L) -> u8 {
+    let program = &invocation.program;
+    let Ok(socket) = socket.parse() else {
+        eprintln!("{program}: FERRICORN_MOLD is for {program}'s own use: unset it");
+        return 1;
+    };
+    match live(invocation, socket, title.as_ref(), loader) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            1
+        }
+    }
+}
+
+fn live<L: Loader>(
+    invocation: &Invocation,
+    socket: i32,
+    title: Option<&Title>,
+    loader: &mut L,
+) -> Result<(), ProtocolError> {
+    // What the application starts shall not take itself for a mold.
+    environment::set(ferricorn_mold::MOLD_VARIABLE.as_ref(), None)?;
+    let mold = Mold::connect(socket, VERSION)?;
+    let settings = match settings(invocation, loader) {
+        Ok(Conclusion::Serve(settings)) => *settings,
+        Ok(Conclusion::Checked) => return mold.report(&Report::Leaving { status: 0, message: String::new() }),
+        Err(message) => return mold.report(&Report::Leaving { status: 1, message }),
+    };
+    let Some(settings) = mold.propose(settings)? else { return Ok(()) };
+    if let Some(title) = title {
+        title.set(&format!("{}: mold [{}]", invocation.program, settings.proc_name));
+    }
+    if let Err(message) = load_what_is_shared(&settings, loader) {
+        return mold.report(&Report::Leaving { status: 1, message });
+    }
+    let Some(provisions) = mold.await_provisions()? else { return Ok(()) };
+    match mold.take_orders(provisions, loader)? {
+        Outcome::Leave => Ok(()),
+        Outcome::Worker(assignment, provisions) => {
+            if let Some(title) = title {
+                title.set(&format!("{}: worker [{}]", invocation.program, settings.proc_name));
+            }
+            exit_now(worker_role::run(settings, assignment, provisions, loader))
+        }
+    }
+}
+
+enum Conclusion {
+    Serve(Box<Settings>),
+    /// All that was asked for was a look at the configuration, and it is good.
+    Checked,
+}
+
+fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclusion, String> {
+    // The master has parsed the same arguments without complaint.
+    let arguments = configuration::parse_arguments(invocation).map_err(|exit| exit.stderr)?;
+    let resolved = configuration::evaluate(&arguments, loader)?;
+    if resolved.settings.print_config {
+        print!("{}", print_config(&resolved));
+    }
+    let settings = resolved.settings;
+    if !settings.check_config && !settings.print_config {
+        return Ok(Conclusion::Serve(Box::new(settings)));
+    }
+    prepare(&settings, loader)?;
+    match loader.preload(&settings) {
+        Ok(()) => Ok(Conclusion::Checked),
+        Err(LoadFailure::Exit(0)) => Ok(Conclusion::Checked),
+        Err(failure) => Err(format!("\nError while loading the application:\n\n{}\n", describe(failure))),
+    }
+}
+
+fn load_what_is_shared<L: Loader>(settings: &Settings, loader: &mut L) -> Result<(), String> {
+    logs::start(settings).map_err(|error| format!("\nError: {error}\n"))?;
+    prepare(settings, loader)?;
+    if settings.preload_app {
+        loader.preload(settings).map_err(|failure| format!("\nError: {}\n", describe(failure)))?;
+    }
+    Ok(())
+}
+
+fn prepare<L: Loader>(settings: &Settings, loader: &mut L) -> Result<(), String> {
+    loader.prepare(settings).map_err(|message| format!("\nError: {message}\n"))
+}
+
+fn describe(failure: LoadFailure) -> String {
+    match failure {
+        LoadFailure::NotAnApplication { message, .. } => message,
+        LoadFailure::Raised { traceback } => traceback,
+        LoadFailure::Exit(status) => format!("the application asked to exit with status {status} while it was loaded"),
+    }
+}

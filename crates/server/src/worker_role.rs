@@ -1,0 +1,98 @@
+//! A worker, step by step: from its birth in the mold to its exit status.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use ferricorn_mold::{Assignment, Provisions};
+use ferricorn_settings::Settings;
+use ferricorn_telemetry::access_log::{AccessLog, Format};
+use ferricorn_telemetry::events::Reporter;
+use ferricorn_telemetry::logs;
+use ferricorn_telemetry::scoreboard::{Scoreboard, Slot};
+use ferricorn_unix::credentials;
+use ferricorn_unix::listener::Listener;
+use ferricorn_unix::process::ProcessId;
+use ferricorn_worker::Seat;
+
+use crate::loader::{LoadFailure, Loader};
+
+/// A worker whose application cannot be loaded.
+const BOOT_FAILED: i32 = 3;
+/// A worker whose application is not there, or is none.
+const APP_FAILED: i32 = 4;
+/// A worker that failed after it had been ready.
+const UNFORESEEN: i32 = 255;
+
+/// Lives a worker's life; returns its exit status.
+pub(crate) fn run<L: Loader>(
+    settings: Settings,
+    assignment: Assignment,
+    provisions: Provisions,
+    loader: &mut L,
+) -> i32 {
+    log::info!("Booting worker with pid: {}", ProcessId::current());
+    let seat = match take_seat(&settings, assignment, provisions, loader) {
+        Ok(seat) => seat,
+        Err(message) => {
+            log::error!("Exception in worker process: {message}");
+            return BOOT_FAILED;
+        }
+    };
+    let stderr_is_log = settings.errorlog == "-";
+    match ferricorn_worker::run(seat, settings.clone(), || loader.application(&settings)) {
+        Ok(Ok(())) => 0,
+        Ok(Err(failure)) => report_failure(failure, stderr_is_log),
+        Err(error) => {
+            log::error!("Worker (pid:{}) failed: {error}", ProcessId::current());
+            UNFORESEEN
+        }
+    }
+}
+
+fn take_seat<L: Loader>(
+    settings: &Settings,
+    assignment: Assignment,
+    provisions: Provisions,
+    loader: &mut L,
+) -> Result<Seat, String> {
+    let fail = |error: io::Error| error.to_string();
+    let scoreboard = Scoreboard::map(provisions.scoreboard).map_err(fail)?;
+    let listeners: io::Result<Vec<Listener>> =
+        provisions.listeners.into_iter().map(|descriptor: OwnedFd| Listener::from_descriptor(descriptor)).collect();
+    let listeners = listeners.map_err(fail)?;
+    // Opened before privileges go; the file belongs to the worker's user, so it can be reopened.
+    let access_log = logs::open_access_log(settings).map_err(|error| error.to_string())?;
+    let format = Format::parse(&settings.access_log_format)
+        .map_err(|error| format!("access_log_format = '{}': {error}", settings.access_log_format))?;
+    credentials::become_user(settings.user, settings.group, settings.initgroups)
+        .map_err(|error| format!("cannot become user {} and group {}: {error}", settings.user, settings.group))?;
+    loader.begin_worker()?;
+    Ok(Seat {
+        slot: scoreboard.seat(Slot(assignment.slot)),
+        reporter: Reporter::new(provisions.events),
+        life: provisions.life,
+        listeners,
+        access_log: access_log.map(|file| AccessLog::new(file, format)),
+        terminated_early: assignment.terminated_early,
+    })
+}
+
+fn report_failure(failure: LoadFailure, stderr_is_log: bool) -> i32 {
+    let status = match failure {
+        LoadFailure::NotAnApplication { message, traceback } => {
+            eprintln!("{message}");
+            log::debug!("{traceback}");
+            APP_FAILED
+        }
+        LoadFailure::Raised { traceback } => {
+            log::error!("Exception in worker process\n{}", traceback.trim_end());
+            if !stderr_is_log {
+                eprintln!("{}", traceback.trim_end());
+            }
+            BOOT_FAILED
+        }
+        LoadFailure::Exit(status) => status,
+    };
+    log::info!("Worker exiting (pid: {})", ProcessId::current());
+    status
+}

@@ -1,0 +1,78 @@
+//! The clap command of the settings table: the grammar of argparse, the help by sections.
+
+use crate::usage::usage_line;
+use crate::{Fallback, Kind, Section, Setting, Support, TABLE};
+use clap::{Arg, ArgAction, Command};
+
+/// Name of the positional argument among the settings.
+pub(crate) const APPLICATION: &str = "APP_MODULE";
+
+/// The clap command of the table, also for completions and the manual page.
+pub fn command(program: &str) -> Command {
+    let sections = Section::ALL
+        .iter()
+        .flat_map(|section| TABLE.iter().filter(|row| row.section == *section));
+    Command::new("ferricorn")
+        .bin_name(program.to_owned())
+        .no_binary_name(true)
+        .override_usage(usage_line(program))
+        .about("Serves Python WSGI applications from forked workers. Takes the command line of Gunicorn.")
+        .version(concat!("(version ", env!("CARGO_PKG_VERSION"), ")"))
+        .infer_long_args(true)
+        .args_override_self(true)
+        .disable_version_flag(true)
+        .arg(Arg::new("version").short('v').long("version").action(ArgAction::Version).help("Print the version"))
+        .arg(
+            Arg::new(APPLICATION)
+                .num_args(0..)
+                .action(ArgAction::Append)
+                .allow_negative_numbers(true)
+                .help("Application: module, module:name or module:factory('argument')"),
+        )
+        .args(sections.filter(|setting| !setting.long.is_empty()).map(argument))
+}
+
+fn argument(setting: &'static Setting) -> Arg {
+    let argument = Arg::new(setting.name)
+        .help(help(setting))
+        .help_heading(setting.section.title())
+        .long(setting.long[0])
+        .aliases(setting.long[1..].iter().copied());
+    let argument = match setting.short {
+        Some(short) => argument.short(short),
+        None => argument,
+    };
+    let argument = match setting.kind {
+        Kind::Bool | Kind::BoolOff => return argument.action(ArgAction::SetTrue),
+        Kind::List | Kind::Files => argument.action(ArgAction::Append),
+        Kind::OptionalChoice(_, bare) => argument.num_args(0..=1).default_missing_value(bare),
+        _ => argument.action(ArgAction::Set),
+    };
+    argument
+        .allow_negative_numbers(true)
+        .value_name(placeholder(setting.kind))
+}
+
+fn help(setting: &Setting) -> String {
+    let default = match setting.fallback {
+        Fallback::Context(words) => words.to_owned(),
+        _ => setting.default_value().shown(),
+    };
+    let remark = match setting.support {
+        Support::Works => "",
+        Support::Inert(_) => " (without effect)",
+        Support::NotYet => " (not supported yet)",
+    };
+    format!("{} [{default}]{remark}", setting.meaning)
+}
+
+fn placeholder(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int | Kind::AutoInt => "INT",
+        Kind::Directory => "DIRECTORY",
+        Kind::User => "USER",
+        Kind::Group => "GROUP",
+        Kind::Files => "FILE",
+        _ => "STRING",
+    }
+}

@@ -1,0 +1,115 @@
+//! Every sentence about settings that ends a start. The caller prints `Error: ` before it and exits with 1.
+
+use crate::value::quoted;
+use crate::{Origin, Setting, Value};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why the settings cannot be used.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum SettingsError {
+    /// A value that its setting does not take.
+    #[error("{at}: {problem}")]
+    Invalid {
+        /// Setting, value and source.
+        at: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A setting of Gunicorn that is not there yet.
+    #[error(
+        "{at}: ferricorn {version} does not support {what} yet; {remedy}, or keep gunicorn for this deployment",
+        version = env!("CARGO_PKG_VERSION")
+    )]
+    NotYet {
+        /// Setting, value and source.
+        at: String,
+        /// What is missing.
+        what: String,
+        /// What the operator can do.
+        remedy: &'static str,
+    },
+
+    /// Neither an argument nor `wsgi_app`.
+    #[error("No application module specified.")]
+    NoApplication,
+
+    /// A conf file that was asked for and is not there.
+    #[error("{} doesn't exist", quoted(&.0.to_string_lossy()))]
+    NoFile(PathBuf),
+
+    /// A file that is there and cannot be read.
+    #[error("{}: {problem}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        problem: String,
+    },
+
+    /// A file that is not TOML.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, from 1.
+        line: usize,
+        /// What the parser said.
+        problem: String,
+    },
+
+    /// A key that is no setting.
+    #[error("{}: there is no setting `{key}`, did you mean `{nearest}`?", path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        key: String,
+        /// What comes nearest.
+        nearest: &'static str,
+    },
+}
+
+impl SettingsError {
+    /// For a value that its setting does not take.
+    pub(crate) fn invalid(
+        setting: &Setting,
+        value: &Value,
+        origin: &Origin,
+        problem: String,
+    ) -> SettingsError {
+        SettingsError::Invalid {
+            at: place(setting, value, origin),
+            problem,
+        }
+    }
+
+    /// For a setting, or a value of one, that is not there yet.
+    pub(crate) fn not_yet(
+        setting: &Setting,
+        value: &Value,
+        origin: &Origin,
+        what: &str,
+    ) -> SettingsError {
+        let remedy = match setting.name {
+            "worker_class" => "use sync, the only one so far",
+            "threads" => "use 1",
+            _ => "remove it",
+        };
+        SettingsError::NotYet {
+            at: place(setting, value, origin),
+            what: what.to_owned(),
+            remedy,
+        }
+    }
+}
+
+/// "`workers = -1` (--workers) from the command line".
+fn place(setting: &Setting, value: &Value, origin: &Origin) -> String {
+    let flag = match setting.flag() {
+        Some(flag) if origin.speaks_in_flags() => format!(" ({flag})"),
+        _ => String::new(),
+    };
+    format!("`{} = {value}`{flag} from {origin}", setting.name)
+}

@@ -1,0 +1,64 @@
+//! What the operator asked for, from one table of settings.
+//!
+//! # Layout
+//!
+//! ```text
+//! setting, table    what a setting is, and all 120 of them: everything below is derived from that table
+//! value, layer      what a source said, and which source it was
+//! command           the table as a clap command
+//! command_line      flags -> Layer            (help and usage errors come back as text, nothing is printed)
+//! usage, words      argparse's sentences; a quoted variable -> words
+//! toml_file         ferricorn.toml -> Layer
+//! location          which conf file to read
+//! context           what the environment changes about the defaults
+//! resolve           layers -> Resolved: check, refuse what is not there yet, lay over each other
+//! typed             checked values -> Settings
+//! print             Resolved -> what --print-config prints
+//! validate          one value of one setting; accounts and integer help it
+//! settings          the typed result; bind, address_list and the like are its field types
+//! docs              the table as Markdown
+//! error             every sentence that ends a start
+//! ```
+//!
+//! Nothing here prints, forks or opens a socket. Parsing a command line touches nothing at all; resolving looks at
+//! the user database and at directories that a setting names, and at nothing else.
+
+mod accounts;
+mod address_list;
+mod bind;
+mod command;
+mod command_line;
+mod context;
+mod docs;
+mod error;
+mod integer;
+mod layer;
+mod location;
+mod print;
+mod resolve;
+mod setting;
+mod settings;
+mod table;
+mod toml_file;
+mod typed;
+mod usage;
+mod validate;
+mod value;
+mod words;
+
+pub use address_list::AddressList;
+pub use bind::Bind;
+pub use command::command;
+pub use command_line::{CommandLine, EarlyExit, parse, parse_environment_arguments};
+pub use context::Context;
+pub use docs::settings_page;
+pub use error::SettingsError;
+pub use layer::{Layer, Origin};
+pub use location::{ConfigLocation, config_location};
+pub use print::print_config;
+pub use resolve::{Resolved, resolve};
+pub use setting::{Fallback, Kind, Section, Setting, Support};
+pub use settings::{HeaderMapPolicy, LogLevel, ReloadEngine, Settings};
+pub use table::{TABLE, find};
+pub use toml_file::read_toml;
+pub use value::Value;

@@ -1,0 +1,121 @@
+//! Which conf file to read, decided from what the two command lines say and from what lies in the start directory.
+
+use crate::{CommandLine, SettingsError};
+use std::path::{Path, PathBuf};
+
+/// Conf files that are read without being asked for, the first one that exists.
+const USUAL_FILES: [&str; 2] = ["gunicorn.conf.py", "ferricorn.toml"];
+
+/// The one conf file of a start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigLocation {
+    /// There is none.
+    None,
+    /// A Python file to evaluate.
+    Python(PathBuf),
+    /// A Python module to import.
+    PythonModule(String),
+    /// A TOML file for [`crate::read_toml`].
+    Toml(PathBuf),
+}
+
+/// `-c` of the command line, else of `GUNICORN_CMD_ARGS`, else a usual file of the start directory. Paths come back
+/// absolute, as long as `start_directory` is.
+pub fn config_location(
+    command_line: &CommandLine,
+    environment_arguments: Option<&CommandLine>,
+    start_directory: &Path,
+) -> Result<ConfigLocation, SettingsError> {
+    let asked = command_line
+        .config
+        .as_ref()
+        .or_else(|| environment_arguments?.config.as_ref());
+    match asked {
+        Some(asked) => named(asked, start_directory),
+        None => Ok(usual(start_directory)),
+    }
+}
+
+fn named(asked: &str, start_directory: &Path) -> Result<ConfigLocation, SettingsError> {
+    if let Some(module) = asked.strip_prefix("python:") {
+        return Ok(ConfigLocation::PythonModule(module.to_owned()));
+    }
+    let path = asked.strip_prefix("file:").unwrap_or(asked);
+    let full = start_directory.join(path);
+    match full.exists() {
+        true => Ok(by_extension(full)),
+        false => Err(SettingsError::NoFile(path.into())),
+    }
+}
+
+fn usual(start_directory: &Path) -> ConfigLocation {
+    let paths = USUAL_FILES.iter().map(|name| start_directory.join(name));
+    paths
+        .into_iter()
+        .find(|path| path.exists())
+        .map_or(ConfigLocation::None, by_extension)
+}
+
+fn by_extension(path: PathBuf) -> ConfigLocation {
+    match path.extension() {
+        Some(extension) if extension == "toml" => ConfigLocation::Toml(path),
+        _ => ConfigLocation::Python(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{parse, parse_environment_arguments};
+    use std::fs;
+
+    fn line(arguments: &[&str]) -> CommandLine {
+        parse(
+            "ferricorn",
+            &arguments
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_file_that_is_asked_for_goes_before_the_usual_ones() {
+        let start = tempfile::tempdir().unwrap();
+        let path = |name: &str| start.path().join(name);
+        let location = |words: &[&str]| config_location(&line(words), None, start.path());
+        assert_eq!(location(&[]), Ok(ConfigLocation::None));
+        fs::write(path("ferricorn.toml"), "").unwrap();
+        assert_eq!(
+            location(&[]),
+            Ok(ConfigLocation::Toml(path("ferricorn.toml")))
+        );
+        fs::write(path("gunicorn.conf.py"), "").unwrap();
+        assert_eq!(
+            location(&[]),
+            Ok(ConfigLocation::Python(path("gunicorn.conf.py")))
+        );
+        assert_eq!(
+            location(&["-c", "file:ferricorn.toml"]),
+            Ok(ConfigLocation::Toml(path("ferricorn.toml")))
+        );
+        assert_eq!(
+            location(&["-cpython:a.b"]),
+            Ok(ConfigLocation::PythonModule("a.b".into()))
+        );
+        let variable = parse_environment_arguments("ferricorn", "-c ferricorn.toml").unwrap();
+        let both = |words: &[&str]| config_location(&line(words), Some(&variable), start.path());
+        assert_eq!(both(&[]), Ok(ConfigLocation::Toml(path("ferricorn.toml"))));
+        assert_eq!(
+            both(&["-c", "gunicorn.conf.py"]),
+            Ok(ConfigLocation::Python(path("gunicorn.conf.py")))
+        );
+    }
+
+    #[test]
+    fn a_missing_file_is_named_as_it_was_asked_for() {
+        let error = config_location(&line(&["-c", "no.py"]), None, Path::new("/")).unwrap_err();
+        assert_eq!(error.to_string(), "'no.py' doesn't exist");
+    }
+}

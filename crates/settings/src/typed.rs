@@ -1,0 +1,279 @@
+//! Checked values to [`Settings`]. Everything that could be wrong with a value was found before, so what is left to
+//! find here is a missing application.
+
+use crate::accounts::user_name;
+use crate::{
+    AddressList, Bind, HeaderMapPolicy, LogLevel, Origin, ReloadEngine, Settings, SettingsError,
+    Value,
+};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Longest request line there can be, as in Gunicorn.
+const REQUEST_LINE: usize = 8190;
+/// Most header fields there can be, as in Gunicorn.
+const REQUEST_FIELDS: usize = 32768;
+/// Longest header field unless told, as in Gunicorn.
+const FIELD_SIZE: usize = 8190;
+
+type Named = (&'static str, Value, Origin);
+
+/// The settings of these values. `application` is the one named on the command line. One line for each field, hence
+/// the length.
+pub(crate) fn settings(
+    values: &[Named],
+    application: Option<&str>,
+) -> Result<Settings, SettingsError> {
+    let values = Values(values);
+    let application = application
+        .filter(|named| !named.is_empty())
+        .map(str::to_owned)
+        .or_else(|| values.text("wsgi_app"));
+    let application = application.ok_or(SettingsError::NoApplication)?;
+    let chdir = PathBuf::from(values.needed("chdir"));
+    let user = values.number("user") as u32;
+    Ok(Settings {
+        proc_name: values.proc_name(&application),
+        application,
+        config_file: None,
+        bind: values.binds(),
+        backlog: values.number("backlog") as u32,
+        workers: values.count("workers"),
+        worker_connections: values.count("worker_connections"),
+        max_requests: values.number("max_requests"),
+        max_requests_jitter: values.number("max_requests_jitter"),
+        timeout: values.seconds("timeout"),
+        graceful_timeout: values.seconds("graceful_timeout"),
+        keepalive: values.seconds("keepalive"),
+        limit_request_line: values.count("limit_request_line").min(REQUEST_LINE),
+        limit_request_fields: or_when_zero(values.count("limit_request_fields"), REQUEST_FIELDS)
+            .min(REQUEST_FIELDS),
+        limit_request_field_size: or_when_zero(
+            values.count("limit_request_field_size"),
+            FIELD_SIZE,
+        ),
+        reload: values.switch("reload"),
+        reload_engine: values.reload_engine(),
+        reload_extra_files: values.texts("reload_extra_files"),
+        check_config: values.switch("check_config"),
+        print_config: values.switch("print_config"),
+        preload_app: values.switch("preload_app"),
+        pythonpath: values.pythonpath(&chdir),
+        chdir,
+        daemon: values.switch("daemon"),
+        raw_env: values.raw_env(),
+        pidfile: values.text("pidfile").map(PathBuf::from),
+        user,
+        user_name: user_name(user),
+        group: values.number("group") as u32,
+        umask: (values.number("umask") & 0o777) as u32,
+        initgroups: values.switch("initgroups"),
+        tmp_upload_dir: values.text("tmp_upload_dir").map(PathBuf::from),
+        secure_scheme_headers: values.secure_scheme_headers(),
+        forwarded_allow_ips: values.trusted("forwarded_allow_ips"),
+        forwarder_headers: values
+            .texts("forwarder_headers")
+            .iter()
+            .map(|name| name.to_uppercase())
+            .collect(),
+        header_map: values.header_map(),
+        accesslog: values.text("accesslog"),
+        access_log_format: values.needed("access_log_format"),
+        errorlog: values
+            .text("errorlog")
+            .unwrap_or_else(|| "/dev/null".to_owned()),
+        loglevel: LogLevel::named(&values.needed("loglevel")),
+        capture_output: values.switch("capture_output"),
+        enable_stdio_inheritance: values.switch("enable_stdio_inheritance"),
+    })
+}
+
+fn or_when_zero(number: usize, otherwise: usize) -> usize {
+    if number == 0 { otherwise } else { number }
+}
+
+/// Checked values by name.
+struct Values<'a>(&'a [Named]);
+
+impl Values<'_> {
+    fn named(&self, name: &str) -> &Named {
+        self.0
+            .iter()
+            .find(|(known, ..)| *known == name)
+            .expect("only settings of the table are asked for")
+    }
+
+    fn get(&self, name: &str) -> &Value {
+        &self.named(name).1
+    }
+
+    fn switch(&self, name: &str) -> bool {
+        *self.get(name) == Value::Bool(true)
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        match self.get(name) {
+            Value::Int(number) => u64::try_from(*number).unwrap_or(0),
+            other => unreachable!("{name} was checked to be a number, it is {other}"),
+        }
+    }
+
+    fn count(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or(usize::MAX)
+    }
+
+    /// More than a century is cut down to that, so that a deadline can always be computed.
+    fn seconds(&self, name: &str) -> Duration {
+        Duration::from_secs(self.number(name).min(u32::MAX.into()))
+    }
+
+    /// Unset and empty are the same for names of files and applications.
+    fn text(&self, name: &str) -> Option<String> {
+        match self.get(name) {
+            Value::Str(text) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    fn needed(&self, name: &str) -> String {
+        self.get(name).shown()
+    }
+
+    fn texts(&self, name: &str) -> Vec<String> {
+        match self.get(name) {
+            Value::List(items) => items.iter().map(Value::shown).collect(),
+            other => unreachable!("{name} was checked to be a list, it is {other}"),
+        }
+    }
+
+    fn binds(&self) -> Vec<Bind> {
+        let binds = self
+            .texts("bind")
+            .iter()
+            .map(|text| text.parse())
+            .collect::<Result<_, _>>();
+        binds.expect("every address was checked")
+    }
+
+    fn trusted(&self, name: &str) -> AddressList {
+        AddressList::parse(self.texts(name).iter().map(String::as_str))
+            .expect("every network was checked")
+    }
+
+    fn raw_env(&self) -> Vec<(String, String)> {
+        let pair = |text: &String| {
+            text.split_once('=')
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        };
+        self.texts("raw_env").iter().filter_map(pair).collect()
+    }
+
+    fn secure_scheme_headers(&self) -> Vec<(String, String)> {
+        match self.get("secure_scheme_headers") {
+            Value::Map(pairs) => pairs
+                .iter()
+                .map(|(name, word)| (name.to_uppercase(), word.shown()))
+                .collect(),
+            other => unreachable!("the headers were checked to be a dict, they are {other}"),
+        }
+    }
+
+    fn pythonpath(&self, chdir: &Path) -> Vec<PathBuf> {
+        let list = self.text("pythonpath").unwrap_or_default();
+        list.split(',')
+            .filter(|path| !path.is_empty())
+            .map(|path| chdir.join(path))
+            .collect()
+    }
+
+    fn reload_engine(&self) -> ReloadEngine {
+        match self.needed("reload_engine").as_str() {
+            "poll" => ReloadEngine::Poll,
+            "inotify" => ReloadEngine::Inotify,
+            _ => ReloadEngine::Auto,
+        }
+    }
+
+    fn header_map(&self) -> HeaderMapPolicy {
+        match self.needed("header_map").as_str() {
+            "refuse" => HeaderMapPolicy::Refuse,
+            "dangerous" => HeaderMapPolicy::Dangerous,
+            _ => HeaderMapPolicy::Drop,
+        }
+    }
+
+    /// The table's own default is Gunicorn's name, which would tell nobody what runs here.
+    fn proc_name(&self, application: &str) -> String {
+        let (_, _, origin) = self.named("default_proc_name");
+        let fallback = if *origin == Origin::Default {
+            None
+        } else {
+            self.text("default_proc_name")
+        };
+        self.text("proc_name")
+            .or(fallback)
+            .unwrap_or_else(|| application.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Context, Layer, resolve};
+
+    fn with(name: &str, value: Value) -> Settings {
+        let layer = Layer {
+            origin: Origin::CommandLine,
+            values: vec![(name.to_owned(), value)],
+        };
+        resolve(&[layer], Some("app"), &Context::bare())
+            .unwrap()
+            .settings
+    }
+
+    #[test]
+    fn limits_are_clamped_as_in_the_original() {
+        let limit = |name, number| with(name, Value::Int(number));
+        assert_eq!(limit("limit_request_line", 9000).limit_request_line, 8190);
+        assert_eq!(limit("limit_request_line", 0).limit_request_line, 0);
+        assert_eq!(limit("limit_request_fields", 0).limit_request_fields, 32768);
+        assert_eq!(
+            limit("limit_request_fields", 40000).limit_request_fields,
+            32768
+        );
+        assert_eq!(
+            limit("limit_request_field_size", 0).limit_request_field_size,
+            8190
+        );
+        assert_eq!(
+            limit("timeout", i64::MAX).timeout,
+            Duration::from_secs(u32::MAX.into())
+        );
+    }
+
+    #[test]
+    fn texts_become_what_they_mean() {
+        let pairs = with("raw_env", Value::texts(["A=1=2", "B="])).raw_env;
+        assert_eq!(
+            pairs,
+            [("A".into(), "1=2".into()), ("B".into(), String::new())]
+        );
+        let paths = with("pythonpath", Value::text("a,/b")).pythonpath;
+        assert_eq!(paths, [Path::new("/tmp/a"), Path::new("/b")]);
+        assert_eq!(with("pidfile", Value::text("")).pidfile, None);
+        assert_eq!(with("errorlog", Value::None).errorlog, "/dev/null");
+        assert_eq!(
+            with("reload_engine", Value::text("poll")).reload_engine,
+            ReloadEngine::Poll
+        );
+        assert_eq!(
+            with("header_map", Value::text("refuse")).header_map,
+            HeaderMapPolicy::Refuse
+        );
+        assert_eq!(
+            with("user", Value::text("root")).user_name.as_deref(),
+            Some("root")
+        );
+        assert_eq!(with("umask", Value::Int(0o1022)).umask, 0o022);
+    }
+}

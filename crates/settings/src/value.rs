@@ -1,0 +1,123 @@
+//! What a source said about a setting, before anybody checked it: a conf file's global, a TOML key, a flag.
+//!
+//! A [`Value`] knows how Python would write it, because `--print-config` and the error sentences show values as the
+//! author of a `gunicorn.conf.py` knows them. It never validates anything.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One value as it came from a source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Value {
+    /// Python's `None`.
+    None,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction; no setting takes one, it is kept to be named in the error.
+    Float(f64),
+    /// Text.
+    Str(String),
+    /// A list or tuple.
+    List(Vec<Value>),
+    /// A dict with text keys, in the order of the source.
+    Map(Vec<(String, Value)>),
+    /// A function or class of the conf file, by its qualified name.
+    Callable(String),
+    /// Anything else, by its `repr`.
+    Other(String),
+}
+
+impl Value {
+    /// Text from anything that turns into it.
+    pub fn text(text: impl Into<String>) -> Value {
+        Value::Str(text.into())
+    }
+
+    /// A list of texts.
+    pub fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Value {
+        Value::List(texts.into_iter().map(Value::text).collect())
+    }
+
+    /// As Python's `str()` shows it: texts bare, lists and dicts with quoted members.
+    pub fn shown(&self) -> String {
+        match self {
+            Value::Str(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// As Python's `repr()` shows it.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::None => f.write_str("None"),
+            Value::Bool(true) => f.write_str("True"),
+            Value::Bool(false) => f.write_str("False"),
+            Value::Int(number) => write!(f, "{number}"),
+            Value::Float(number) => write!(f, "{number:?}"),
+            Value::Str(text) => f.write_str(&quoted(text)),
+            Value::List(items) => {
+                let items: Vec<String> = items.iter().map(Value::to_string).collect();
+                write!(f, "[{}]", items.join(", "))
+            }
+            Value::Map(pairs) => {
+                let pairs: Vec<String> = pairs
+                    .iter()
+                    .map(|(key, value)| format!("{}: {value}", quoted(key)))
+                    .collect();
+                write!(f, "{{{}}}", pairs.join(", "))
+            }
+            Value::Callable(name) => write!(f, "<{name}()>"),
+            Value::Other(repr) => f.write_str(repr),
+        }
+    }
+}
+
+/// A Python string literal: single quotes, unless only double quotes spare an escape.
+pub(crate) fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    let mut literal = String::with_capacity(text.len() + 2);
+    literal.push(quote);
+    for letter in text.chars() {
+        match letter {
+            '\n' => literal.push_str("\\n"),
+            '\r' => literal.push_str("\\r"),
+            '\t' => literal.push_str("\\t"),
+            '\\' => literal.push_str("\\\\"),
+            letter if letter == quote => literal.extend(['\\', letter]),
+            letter if letter.is_ascii_control() => {
+                literal.push_str(&format!("\\x{:02x}", letter as u32))
+            }
+            letter => literal.push(letter),
+        }
+    }
+    literal.push(quote);
+    literal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_as_python_writes_them() {
+        let map = Value::Map(vec![
+            ("a'b".into(), Value::texts(["x", "y\n"])),
+            ("n".into(), Value::None),
+        ]);
+        assert_eq!(map.to_string(), r#"{"a'b": ['x', 'y\n'], 'n': None}"#);
+        assert_eq!(Value::Float(2.0).to_string(), "2.0");
+        assert_eq!(
+            Value::text("it's \"both\"").to_string(),
+            r#"'it\'s "both"'"#
+        );
+        assert_eq!(Value::text("bare").shown(), "bare");
+    }
+}

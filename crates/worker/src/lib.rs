@@ -1,0 +1,30 @@
+//! One worker process: it accepts connections, lets hyper speak HTTP on them, and calls the
+//! application with one whole request at a time.
+//!
+//! Everything happens on one thread. The order in which a request passes through:
+//!
+//! - [`seat`]: what a worker is given when it is born
+//! - `accept`: takes connections while the worker is idle
+//! - `connection`: one client; hyper parses, `limits` and `policy` judge, `body` gathers
+//! - `pump`: the loop: I/O until a whole request has arrived, then a call
+//! - `exchange`: the application's side of the call; `answer`: what hyper sends of it
+//! - `shared`: the state that all of these share; `phase`: serving, draining, leaving
+//! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s
+
+mod accept;
+mod answer;
+mod body;
+mod connection;
+mod exchange;
+mod limits;
+mod policy;
+mod pump;
+pub mod seat;
+mod shared;
+mod signals;
+mod sources;
+mod sweep;
+mod wire;
+
+pub use pump::run;
+pub use seat::Seat;

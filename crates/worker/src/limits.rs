@@ -1,0 +1,64 @@
+//! Requests that hyper takes and Gunicorn would not.
+
+use ferricorn_settings::Settings;
+use http::request::Parts;
+use http::{StatusCode, header};
+
+/// A request that is not served, and the words for client and log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) detail: String,
+}
+
+/// Bytes of `" HTTP/1.1"` in a request line, and of the blank before the target.
+const REQUEST_LINE_REST: usize = " ".len() + " HTTP/1.1".len();
+/// Bytes of `": "` and the line end in a header line.
+const HEADER_LINE_REST: usize = ": ".len() + "\r\n".len();
+
+/// Judges a head by the limits and rules of the settings.
+pub(crate) fn check(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
+    check_request_line(head, settings)?;
+    if head.headers.len() > settings.limit_request_fields {
+        return Err(too_large("Limit request headers fields".to_owned()));
+    }
+    for (name, value) in &head.headers {
+        let length = name.as_str().len() + value.len() + HEADER_LINE_REST;
+        if settings.limit_request_field_size > 0 && length > settings.limit_request_field_size {
+            return Err(too_large("Limit request headers fields size".to_owned()));
+        }
+    }
+    for name in [header::HOST, header::CONTENT_TYPE] {
+        if head.headers.get_all(&name).iter().nth(1).is_some() {
+            return Err(bad(format!("Invalid HTTP Header: '{}'", name.as_str().to_ascii_uppercase())));
+        }
+    }
+    Ok(())
+}
+
+fn check_request_line(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
+    let method = head.method.as_str();
+    let conventional = (3..=20).contains(&method.len())
+        && !method.bytes().any(|byte| byte.is_ascii_lowercase() || byte == b'#');
+    if !conventional {
+        return Err(bad(format!("Invalid Method '{method}'")));
+    }
+    let target = match (head.uri.path_and_query(), head.uri.authority()) {
+        (Some(target), None) => target.as_str().len(),
+        _ => head.uri.to_string().len(),
+    };
+    let length = method.len() + target + REQUEST_LINE_REST;
+    if settings.limit_request_line > 0 && length > settings.limit_request_line {
+        let detail = format!("Request Line is too large ({length} > {})", settings.limit_request_line);
+        return Err(Refusal { status: StatusCode::URI_TOO_LONG, detail });
+    }
+    Ok(())
+}
+
+fn bad(detail: String) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, detail }
+}
+
+fn too_large(detail: String) -> Refusal {
+    Refusal { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail }
+}

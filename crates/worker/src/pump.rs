@@ -1,0 +1,154 @@
+//! The loop of a worker: I/O until a whole request has arrived, then the application's call, on
+//! the same thread and outside the runtime's context, so that the call itself may pump.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ferricorn_application::{Application, Exchange};
+use ferricorn_settings::Settings;
+use ferricorn_telemetry::access_log::Entry;
+use ferricorn_telemetry::events::Kind;
+use ferricorn_unix::process::ProcessId;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+
+use crate::accept::{self, Acceptor};
+use crate::exchange::CallExchange;
+use crate::seat::Seat;
+use crate::shared::{Job, Phase, Shared};
+use crate::signals::{self, Signals};
+use crate::sources::Sources;
+use crate::sweep;
+
+/// What a finished response gets to reach its client when the worker must leave at once.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Serves until the worker is told to leave; returns its exit status. `load` makes the
+/// application; signals that arrive meanwhile are kept.
+pub fn run<A: Application, E>(
+    seat: Seat,
+    settings: Settings,
+    load: impl FnOnce() -> Result<A, E>,
+) -> io::Result<Result<(), E>> {
+    let mut signals = Signals::install()?;
+    let mut application = match load() {
+        Ok(application) => application,
+        Err(error) => return Ok(Err(error)),
+    };
+    if !signals.take_end() && !seat.terminated_early.load(Ordering::Relaxed) {
+        serve(seat, settings, signals, &mut application)?;
+    }
+    log::info!("Worker exiting (pid: {})", ProcessId::current());
+    application.finish();
+    Ok(Ok(()))
+}
+
+fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn Application) -> io::Result<()> {
+    let runtime = Rc::new(Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?);
+    let shared = Shared::new(settings, seat.slot, seat.reporter, seat.access_log);
+    runtime.block_on(async {
+        for (number, listener) in seat.listeners.into_iter().enumerate() {
+            tokio::task::spawn_local(accept::run(Rc::clone(&shared), number, Acceptor::register(listener)?));
+        }
+        tokio::task::spawn_local(sweep::run(Rc::clone(&shared)));
+        tokio::task::spawn_local(report_failure(signals.obey(Rc::clone(&shared))));
+        tokio::task::spawn_local(report_failure(signals::watch_master(Rc::clone(&shared), seat.life)));
+        Ok::<(), io::Error>(())
+    })?;
+    shared.slot.beat();
+    shared.reporter.report(Kind::Ready)?;
+    let mut sources = Sources::default();
+    loop {
+        match runtime.block_on(next(&shared)) {
+            Next::Call => call_queued(&runtime, &shared, application),
+            Next::Look => sources.look(&shared, application),
+            Next::Leave => break,
+        }
+    }
+    runtime.block_on(last_words(&shared));
+    shared.note_turn();
+    Ok(())
+}
+
+async fn report_failure(task: impl Future<Output = io::Result<()>>) {
+    if let Err(error) = task.await {
+        log::error!("A watch of this worker's failed: {error}");
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    Call,
+    Look,
+    Leave,
+}
+
+/// One turn to I/O if a request is waiting already, else as many as it takes.
+async fn next(shared: &Shared) -> Next {
+    shared.note_turn();
+    if shared.has_queued() {
+        tokio::task::yield_now().await;
+    }
+    let next = loop {
+        let nothing_left = !shared.has_queued() && shared.open.borrow().is_empty();
+        match shared.phase() {
+            Phase::Leaving => break Next::Leave,
+            Phase::Draining { .. } if nothing_left && !shared.has_acceptors() => break Next::Leave,
+            _ if shared.has_queued() => break Next::Call,
+            _ if shared.look_at_sources.take() => break Next::Look,
+            _ => shared.change().await,
+        }
+    };
+    shared.turn_ended();
+    next
+}
+
+/// Calls until nothing waits, or finished responses have waited long enough.
+fn call_queued(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn Application) {
+    while let Some(job) = shared.pop() {
+        call(runtime, shared, application, job);
+        if shared.turn_is_due() {
+            break;
+        }
+    }
+}
+
+fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn Application, job: Job) {
+    if job.reply.is_closed() {
+        // The client was gone before its turn came.
+        return;
+    }
+    shared.begin_call(&job);
+    let Job { request, reply, arrived } = job;
+    let exchange = CallExchange::new(Rc::clone(runtime), Rc::clone(shared), reply, &request.head.method);
+    // The access log needs the head after the application has had the request.
+    let logged = shared.access_log.as_ref().map(|_| (request.head.clone(), Rc::clone(&request.connection)));
+    application.call(request, Rc::clone(&exchange) as Rc<dyn Exchange>);
+    exchange.close();
+    if let (Some(access_log), Some((head, connection))) = (&shared.access_log, &logged) {
+        access_log.borrow_mut().record(&Entry {
+            request: head,
+            connection,
+            status: exchange.status.get().as_u16(),
+            response_headers: &exchange.logged_headers.borrow(),
+            sent: exchange.sent.get(),
+            elapsed: arrived.elapsed(),
+            annotations: &exchange.annotations.borrow(),
+        });
+    }
+    shared.end_call();
+}
+
+/// Lets responses that are finished reach their clients, for a moment.
+async fn last_words(shared: &Shared) {
+    let all_said = async {
+        // The answer of the last call is on its way to its connection's task.
+        tokio::task::yield_now().await;
+        while shared.open.borrow().values().any(|open| open.activity.is_sending()) {
+            shared.change().await;
+        }
+    };
+    // Whoever is too slow for this was told to expect it: the stop was a quick one.
+    let _ = tokio::time::timeout(LAST_WORDS, all_said).await;
+}

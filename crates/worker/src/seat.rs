@@ -1,0 +1,27 @@
+//! What a worker is given when it is born.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ferricorn_telemetry::access_log::AccessLog;
+use ferricorn_telemetry::events::Reporter;
+use ferricorn_telemetry::scoreboard::SlotWriter;
+use ferricorn_unix::listener::Listener;
+
+/// A worker's place in the server.
+#[derive(Debug)]
+pub struct Seat {
+    /// Its slot of the scoreboard.
+    pub slot: SlotWriter,
+    /// Its way to tell the master something.
+    pub reporter: Reporter,
+    /// Ends when the master ends.
+    pub life: OwnedFd,
+    /// What to accept from.
+    pub listeners: Vec<Listener>,
+    /// The access log, opened while there were still privileges to do so.
+    pub access_log: Option<AccessLog>,
+    /// Whether a SIGTERM came before the worker could handle it.
+    pub terminated_early: Arc<AtomicBool>,
+}

@@ -1,0 +1,297 @@
+//! The state that the tasks of one worker share. One thread: cells, no locks.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use ferricorn_application::Request;
+use ferricorn_settings::Settings;
+use ferricorn_telemetry::access_log::AccessLog;
+use ferricorn_telemetry::events::{Kind, Reporter};
+use ferricorn_telemetry::scoreboard::SlotWriter;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+
+use crate::answer::Answer;
+use crate::policy::Policy;
+
+/// How long finished responses may wait for the next turn to I/O while requests are queued.
+const TURN_DUE: Duration = Duration::from_micros(200);
+
+/// How often `--reload` looks at source files: once a second.
+const TICKS_BETWEEN_LOOKS: u64 = 10;
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Accepting and answering.
+    Serving,
+    /// Finishing what it has; every response closes its connection. Ends then at the latest.
+    Draining { until: Instant },
+    /// Leaving without waiting for anybody.
+    Leaving,
+}
+
+/// A request that has fully arrived and waits for its call.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    /// Takes the answer to the connection; closed when the client is gone.
+    pub(crate) reply: oneshot::Sender<Answer>,
+    /// When the head had arrived.
+    pub(crate) arrived: Instant,
+}
+
+/// What the sweeper needs to know of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    /// From a request's head to the end of its response.
+    pub(crate) busy: Cell<bool>,
+    /// The client is not taking what we write.
+    pub(crate) write_blocked: Cell<bool>,
+    /// The tick of the last byte in either direction.
+    pub(crate) last_progress: Cell<u64>,
+    /// The tick of the first byte of a head that is still arriving.
+    pub(crate) head_since: Cell<Option<u64>>,
+    /// From the moment the application's answer reached the connection.
+    pub(crate) answered: Cell<bool>,
+    /// Whether it has had a request yet.
+    pub(crate) used: Cell<bool>,
+}
+
+impl Activity {
+    /// Whether part of a finished response is still here.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.write_blocked.get() || (self.busy.get() && self.answered.get())
+    }
+}
+
+/// An open connection, as the sweeper sees it.
+pub(crate) struct Open {
+    pub(crate) activity: Rc<Activity>,
+    pub(crate) connection: Rc<ferricorn_application::Connection>,
+    /// Ends its task, which closes it. `None` for the moment between birth and first poll.
+    pub(crate) task: Option<AbortHandle>,
+}
+
+/// An acceptor's task, between two polls.
+#[derive(Default)]
+struct Waiting {
+    waker: Option<Waker>,
+    /// It waits for the worker to be idle, not for a connection.
+    held_back: bool,
+}
+
+/// See the module.
+pub(crate) struct Shared {
+    pub(crate) policy: Policy,
+    pub(crate) settings: Settings,
+    pub(crate) slot: SlotWriter,
+    pub(crate) reporter: Reporter,
+    pub(crate) access_log: Option<RefCell<AccessLog>>,
+    queue: RefCell<VecDeque<Job>>,
+    /// Wakes the pump: a job was queued, the phase changed, or a connection ended.
+    changed: Notify,
+    phase: Cell<Phase>,
+    in_call: Cell<bool>,
+    /// One per listener; empty once all have ended.
+    acceptors: RefCell<HashMap<usize, Waiting>>,
+    /// Somebody who wants to look again with the next tick.
+    tick_waker: RefCell<Option<Waker>>,
+    pub(crate) open: RefCell<HashMap<u64, Open>>,
+    last_turn: Cell<Instant>,
+    /// Counts the sweeper's rounds: time in which the worker was able to see its connections.
+    pub(crate) tick: Cell<u64>,
+    served: Cell<u64>,
+    /// How many requests this worker serves before it asks for a successor.
+    share: Option<u64>,
+    /// It is time to look whether source files have changed; only with `--reload`.
+    pub(crate) look_at_sources: Cell<bool>,
+    /// Whether the last call went on for a while after its response was complete.
+    pub(crate) lingering_calls: Cell<bool>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        settings: Settings,
+        slot: SlotWriter,
+        reporter: Reporter,
+        access_log: Option<AccessLog>,
+    ) -> Rc<Self> {
+        let jitter = fastrand::u64(0..=settings.max_requests_jitter);
+        let share = (settings.max_requests > 0).then(|| settings.max_requests + jitter);
+        Rc::new(Self {
+            policy: Policy::new(&settings),
+            settings,
+            slot,
+            reporter,
+            access_log: access_log.map(RefCell::new),
+            queue: RefCell::default(),
+            changed: Notify::new(),
+            phase: Cell::new(Phase::Serving),
+            in_call: Cell::new(false),
+            acceptors: RefCell::default(),
+            tick_waker: RefCell::default(),
+            open: RefCell::default(),
+            last_turn: Cell::new(Instant::now()),
+            tick: Cell::new(1),
+            served: Cell::new(0),
+            share,
+            look_at_sources: Cell::new(false),
+            lingering_calls: Cell::new(false),
+        })
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Stops accepting, and leaves when nothing is left to do or `until` has come.
+    pub(crate) fn drain(&self, grace: Duration) {
+        if self.phase.get() == Phase::Serving {
+            self.phase.set(Phase::Draining { until: Instant::now() + grace });
+            self.changed.notify_one();
+            self.wake_acceptors(|_| true);
+        }
+    }
+
+    /// Leaves after at most the call in progress.
+    pub(crate) fn leave(&self) {
+        self.phase.set(Phase::Leaving);
+        self.changed.notify_one();
+        self.wake_acceptors(|_| true);
+    }
+
+    /// Whether responses must close their connections.
+    pub(crate) fn closes_connections(&self) -> bool {
+        self.phase.get() != Phase::Serving || self.settings.keepalive.is_zero()
+    }
+
+    pub(crate) fn push(&self, job: Job) {
+        self.queue.borrow_mut().push_back(job);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn pop(&self) -> Option<Job> {
+        self.queue.borrow_mut().pop_front()
+    }
+
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.queue.borrow().is_empty()
+    }
+
+    /// Waits until something may have changed for the pump.
+    pub(crate) async fn change(&self) {
+        self.changed.notified().await;
+    }
+
+    pub(crate) fn connection_ended(&self, number: u64) {
+        self.open.borrow_mut().remove(&number);
+        self.wake_acceptors(|waiting| waiting.held_back);
+        self.changed.notify_one();
+    }
+
+    /// An acceptor exists from now on.
+    pub(crate) fn acceptor_begins(&self, number: usize) {
+        self.acceptors.borrow_mut().insert(number, Waiting::default());
+    }
+
+    /// It has taken its last connection.
+    pub(crate) fn acceptor_ends(&self, number: usize) {
+        self.acceptors.borrow_mut().remove(&number);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn has_acceptors(&self) -> bool {
+        !self.acceptors.borrow().is_empty()
+    }
+
+    /// Connections are taken only while no call runs and none waits: what this worker cannot
+    /// serve now stays in the kernel's queue for a worker that can. The waker hears of a change.
+    pub(crate) fn may_accept(&self, number: usize, waker: &Waker) -> bool {
+        let idle = !self.in_call.get() && !self.has_queued();
+        let may = idle && self.open.borrow().len() < self.settings.worker_connections;
+        if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
+            waiting.held_back = !may;
+            if !waiting.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                waiting.waker = Some(waker.clone());
+            }
+        }
+        may
+    }
+
+    pub(crate) fn begin_call(&self, job: &Job) {
+        self.in_call.set(true);
+        let head = &job.request.head;
+        self.slot.begin_call(head.method.as_str(), head.uri.path());
+    }
+
+    /// Counts the call and asks for a successor when the worker's share is served.
+    pub(crate) fn end_call(&self) {
+        self.in_call.set(false);
+        self.slot.end_call();
+        let served = self.served.get() + 1;
+        self.served.set(served);
+        if Some(served) == self.share && self.phase.get() == Phase::Serving {
+            log::info!("Autorestarting worker after current request.");
+            if let Err(error) = self.reporter.report(Kind::Replace) {
+                log::error!("Cannot ask the master for a successor: {error}");
+            }
+        }
+        if !self.has_queued() {
+            self.wake_acceptors(|waiting| waiting.held_back);
+        }
+    }
+
+    pub(crate) fn is_in_call(&self) -> bool {
+        self.in_call.get()
+    }
+
+    pub(crate) fn turn_is_due(&self) -> bool {
+        self.last_turn.get().elapsed() >= TURN_DUE
+    }
+
+    /// A turn to I/O begins: what was logged since the last one goes out first.
+    pub(crate) fn note_turn(&self) {
+        if let Some(access_log) = &self.access_log
+            && let Err(error) = access_log.borrow_mut().flush()
+        {
+            log::error!("Cannot write the access log: {error}");
+        }
+    }
+
+    pub(crate) fn turn_ended(&self) {
+        self.last_turn.set(Instant::now());
+    }
+
+    /// A response body has been taken or given up.
+    pub(crate) fn response_ended(&self) {
+        if self.phase.get() != Phase::Serving {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Wakes this one with the sweeper's next tick.
+    pub(crate) fn wake_with_tick(&self, waker: &Waker) {
+        *self.tick_waker.borrow_mut() = Some(waker.clone());
+    }
+
+    pub(crate) fn tick_passed(&self) {
+        if self.settings.reload && self.tick.get().is_multiple_of(TICKS_BETWEEN_LOOKS) {
+            self.look_at_sources.set(true);
+            self.changed.notify_one();
+        }
+        if let Some(waker) = self.tick_waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    fn wake_acceptors(&self, which: impl Fn(&Waiting) -> bool) {
+        for waiting in self.acceptors.borrow().values().filter(|waiting| which(waiting)) {
+            if let Some(waker) = &waiting.waker {
+                waker.wake_by_ref();
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Signals to a worker, on the worker's own loop. The handlers only write to a pipe; they chain
+//! to handlers that were installed before, so that the application's language sees them too.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+use ferricorn_unix::process::ProcessId;
+use signal_hook::consts::{SIGABRT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+use tokio::net::unix::pipe;
+
+use crate::shared::Shared;
+
+/// What has been asked of this worker, still unread.
+pub(crate) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
+
+impl Signals {
+    pub(crate) fn install() -> io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        let handled = [SIGABRT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1];
+        Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly, handled)?))
+    }
+
+    /// Whether a signal that ends this worker has arrived and is still unread.
+    pub(crate) fn take_end(&mut self) -> bool {
+        self.0.pending().any(|signal| signal != SIGUSR1)
+    }
+
+    /// Obeys for the worker's life.
+    pub(crate) async fn obey(mut self, shared: Rc<Shared>) -> io::Result<()> {
+        let pipe = tokio::net::UnixStream::from_std(self.0.get_read().try_clone()?)?;
+        loop {
+            pipe.readable().await?;
+            // Emptied first: a signal that comes after this makes the pipe readable again.
+            while pipe.try_read(&mut [0; 64]).is_ok_and(|length| length > 0) {}
+            for signal in self.0.pending() {
+                match signal {
+                    SIGTERM => shared.drain(shared.settings.graceful_timeout),
+                    SIGUSR1 => reopen_logs(&shared),
+                    _ => shared.leave(),
+                }
+            }
+        }
+    }
+}
+
+fn reopen_logs(shared: &Shared) {
+    let error_log = ferricorn_telemetry::error_log::destination().map_or(Ok(()), |file| file.reopen());
+    let access_log = shared.access_log.as_ref().map_or(Ok(()), |log| log.borrow_mut().reopen());
+    for error in [error_log, access_log].into_iter().filter_map(Result::err) {
+        log::error!("Cannot reopen a log: {error}");
+    }
+}
+
+/// Ends the worker when the master has ended: nobody would ever tell it to leave.
+pub(crate) async fn watch_master(shared: Rc<Shared>, life: OwnedFd) -> io::Result<()> {
+    pipe::Receiver::from_owned_fd(life)?.readable().await?;
+    log::info!("Parent changed, shutting down: <Worker {}>", ProcessId::current());
+    shared.drain(shared.settings.graceful_timeout);
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! The worker's clock: shows life, and closes connections on which nothing has moved for too
+//! long.
+//!
+//! It counts ticks, not time: while an application call keeps the worker from looking at its
+//! connections none of them ages, so none is closed over a request that nobody has read yet.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use tokio::time::MissedTickBehavior;
+
+use crate::shared::{Open, Phase, Shared};
+
+const TICK: Duration = Duration::from_millis(100);
+/// For a request head, from its first byte to its last; and for a new connection, up to the
+/// first byte.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Without a byte in either direction while a body is on its way.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a connection gets to send its next request once the worker drains, whatever the
+/// keep-alive setting says.
+const DRAIN_IDLE: Duration = Duration::from_secs(2);
+
+/// Runs for the worker's life.
+pub(crate) async fn run(shared: Rc<Shared>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        // The time of a call counts as silence: that is what `timeout` means for this worker.
+        if !shared.is_in_call() {
+            shared.slot.beat();
+        }
+        shared.tick.set(shared.tick.get() + 1);
+        match shared.phase() {
+            Phase::Draining { until } if Instant::now() >= until => shared.leave(),
+            _ => {}
+        }
+        shared.tick_passed();
+        close_idle(&shared);
+    }
+}
+
+fn close_idle(shared: &Shared) {
+    let tick = shared.tick.get();
+    let draining = matches!(shared.phase(), Phase::Draining { .. });
+    for open in shared.open.borrow().values() {
+        if is_overdue(open, tick, shared.settings.keepalive, draining)
+            && !has_unread_bytes(open)
+            && let Some(task) = &open.task
+        {
+            task.abort();
+        }
+    }
+}
+
+fn is_overdue(open: &Open, tick: u64, keepalive: Duration, draining: bool) -> bool {
+    let activity = &open.activity;
+    let since = |start: u64| TICK * u32::try_from(tick.saturating_sub(start)).unwrap_or(u32::MAX);
+    let quiet = since(activity.last_progress.get());
+    if activity.write_blocked.get() {
+        return quiet > STALL_TIMEOUT;
+    }
+    if activity.busy.get() {
+        // While the application works nothing moves, and nothing need.
+        return false;
+    }
+    if let Some(start) = activity.head_since.get()
+        && activity.used.get()
+    {
+        return since(start) > HEAD_TIMEOUT;
+    }
+    let patience = match (draining, activity.used.get()) {
+        (true, _) => keepalive.max(DRAIN_IDLE),
+        (false, true) => keepalive,
+        (false, false) => HEAD_TIMEOUT,
+    };
+    quiet > patience
+}
+
+/// Bytes may have arrived that the connection's task has not yet been woken for.
+fn has_unread_bytes(open: &Open) -> bool {
+    let mut byte = [std::mem::MaybeUninit::uninit()];
+    SockRef::from(&open.connection.socket.as_fd()).peek(&mut byte).is_ok_and(|length| length > 0)
+}
