@@ -155,11 +155,8 @@ impl Arbiter {
         let mut descriptors: Vec<BorrowedFd<'_>> = vec![self.signals.as_fd(), self.reports.as_fd()];
         descriptors.extend(self.molds().map(|mold| mold.as_fd()));
         let now = Instant::now();
-        let deadlines = [
-            self.respawn.until,
-            self.mold_restart.until,
-            self.stopping.as_ref().map(|stopping| stopping.deadline),
-        ];
+        let deadlines =
+            [self.respawn.until, self.mold_restart.until, self.stopping.as_ref().map(|stopping| stopping.deadline)];
         let next = deadlines.into_iter().flatten().filter(|due| *due > now).map(|due| due - now).min();
         poll::readable(&descriptors, Some(next.unwrap_or(TICK).min(TICK)))?;
         Ok(())

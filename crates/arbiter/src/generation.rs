@@ -8,8 +8,8 @@ use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ferricorn_mold::protocol::{self, Incoming, Order, ProtocolError, Report};
 use ferricorn_mold::MOLD_VARIABLE;
+use ferricorn_mold::protocol::{self, Incoming, Order, ProtocolError, Report};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::scoreboard::Slot;
 use ferricorn_unix::channel::Channel;

@@ -69,7 +69,8 @@ impl Arbiter {
         self.scoreboard.clear(slot);
         let age = self.workers.next_age();
         self.workers.ordered.push(Ordered { slot, generation: id, age });
-        let told = self.generation(id).and_then(|generation| generation.casting()).map(|mold| mold.spawn_worker(slot, age));
+        let told =
+            self.generation(id).and_then(|generation| generation.casting()).map(|mold| mold.spawn_worker(slot, age));
         match told {
             Some(Err(error)) => self.mold_is_gone(id, &error.to_string()),
             _ => Ok(()),

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferricorn_mold::protocol::PROTOCOL;
 use ferricorn_mold::Order;
+use ferricorn_mold::protocol::PROTOCOL;
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::logs;
 use ferricorn_unix::daemon;

@@ -40,9 +40,8 @@ impl Bound {
     /// Binds and listens.
     pub(crate) fn open(bind: &Bind, settings: &Settings) -> Result<Self, BindFailure> {
         let opened = match bind {
-            Bind::Tcp { host, port } => resolve(host, *port).and_then(|address| {
-                Listener::tcp(address, settings.backlog).map(|listener| (listener, None))
-            }),
+            Bind::Tcp { host, port } => resolve(host, *port)
+                .and_then(|address| Listener::tcp(address, settings.backlog).map(|listener| (listener, None))),
             Bind::Unix { path } => open_unix(path, settings),
             Bind::Fd { fd } => adopt(*fd).map(|listener| (listener, None)),
         };

@@ -95,8 +95,7 @@ impl Mold {
             return Ok(None);
         };
         let mut descriptors = descriptors.into_iter();
-        let (Some(scoreboard), Some(events), Some(life)) =
-            (descriptors.next(), descriptors.next(), descriptors.next())
+        let (Some(scoreboard), Some(events), Some(life)) = (descriptors.next(), descriptors.next(), descriptors.next())
         else {
             return Err(io::Error::other("descriptors are missing").into());
         };
@@ -105,11 +104,7 @@ impl Mold {
 
     /// Forks a worker per order. Returns in the mold when its time is over, and in each new
     /// worker at once.
-    pub fn take_orders(
-        mut self,
-        provisions: Provisions,
-        guard: &mut dyn ForkGuard,
-    ) -> Result<Outcome, ProtocolError> {
+    pub fn take_orders(mut self, provisions: Provisions, guard: &mut dyn ForkGuard) -> Result<Outcome, ProtocolError> {
         loop {
             match protocol::receive(&self.channel)? {
                 Incoming::Message(Order::Spawn { slot, age }, _) => match self.spawn(guard) {

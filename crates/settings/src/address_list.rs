@@ -26,11 +26,7 @@ impl AddressList {
     /// Whether that peer is trusted. An IPv4 peer of an IPv6 socket is looked up as the IPv4 address it is.
     pub fn allows(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.everybody
-            || self
-                .networks
-                .iter()
-                .any(|(network, prefix)| masked(peer, *prefix) == Some(*network))
+        self.everybody || self.networks.iter().any(|(network, prefix)| masked(peer, *prefix) == Some(*network))
     }
 
     /// Whether everybody is trusted, those without an address (unix sockets) too.
@@ -48,9 +44,7 @@ fn masked(address: IpAddr, prefix: u8) -> Option<IpAddr> {
         }
         IpAddr::V6(v6) => {
             let bits = 128u32.checked_sub(prefix.into())?;
-            Some(
-                Ipv6Addr::from_bits(v6.to_bits() & u128::MAX.checked_shl(bits).unwrap_or(0)).into(),
-            )
+            Some(Ipv6Addr::from_bits(v6.to_bits() & u128::MAX.checked_shl(bits).unwrap_or(0)).into())
         }
     }
 }
@@ -65,9 +59,7 @@ fn network(entry: &str) -> Result<(IpAddr, u8), String> {
     let width = if address.is_ipv4() { 32 } else { 128 };
     let prefix = match prefix {
         None => width,
-        Some(prefix) => prefix_length(prefix)
-            .filter(|length| *length <= width)
-            .ok_or_else(unknown)?,
+        Some(prefix) => prefix_length(prefix).filter(|length| *length <= width).ok_or_else(unknown)?,
     };
     match masked(address, prefix) {
         Some(start) if start == address => Ok((address, prefix)),
@@ -100,31 +92,11 @@ mod tests {
 
     #[test]
     fn networks_hold_their_addresses_and_no_others() {
-        let list = list(&[
-            "10.0.0.0/8",
-            "192.168.7.0/255.255.255.0",
-            "172.16.0.0/0.0.255.255",
-            "::1",
-            "2001:db8::/32",
-        ]);
-        for peer in [
-            "10.255.0.1",
-            "192.168.7.9",
-            "172.16.9.9",
-            "::1",
-            "2001:db8:1::",
-            "::ffff:10.0.0.1",
-        ] {
+        let list = list(&["10.0.0.0/8", "192.168.7.0/255.255.255.0", "172.16.0.0/0.0.255.255", "::1", "2001:db8::/32"]);
+        for peer in ["10.255.0.1", "192.168.7.9", "172.16.9.9", "::1", "2001:db8:1::", "::ffff:10.0.0.1"] {
             assert!(allows(&list, peer), "{peer}");
         }
-        for peer in [
-            "11.0.0.1",
-            "192.168.8.9",
-            "172.17.0.0",
-            "::2",
-            "2001:db9::",
-            "127.0.0.1",
-        ] {
+        for peer in ["11.0.0.1", "192.168.8.9", "172.17.0.0", "::2", "2001:db9::", "127.0.0.1"] {
             assert!(!allows(&list, peer), "{peer}");
         }
     }
@@ -140,17 +112,8 @@ mod tests {
     fn what_is_no_network_is_named() {
         let problem = |entry| AddressList::parse([entry]).unwrap_err();
         assert_eq!(problem("a"), "'a' is neither an IP address nor a network");
-        assert_eq!(
-            problem("10.0.0.0/33"),
-            "'10.0.0.0/33' is neither an IP address nor a network"
-        );
-        assert_eq!(
-            problem("10.0.0.1/8"),
-            "'10.0.0.1/8' has bits set after its prefix"
-        );
-        assert_eq!(
-            problem("10.0.0.0/255.0.255.0"),
-            "'10.0.0.0/255.0.255.0' is neither an IP address nor a network"
-        );
+        assert_eq!(problem("10.0.0.0/33"), "'10.0.0.0/33' is neither an IP address nor a network");
+        assert_eq!(problem("10.0.0.1/8"), "'10.0.0.1/8' has bits set after its prefix");
+        assert_eq!(problem("10.0.0.0/255.0.255.0"), "'10.0.0.0/255.0.255.0' is neither an IP address nor a network");
     }
 }

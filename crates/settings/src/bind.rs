@@ -39,9 +39,7 @@ impl FromStr for Bind {
     fn from_str(text: &str) -> Result<Bind, String> {
         if let Some(number) = text.strip_prefix("fd://") {
             let fd = number.parse().ok().filter(|fd| *fd >= 0);
-            return fd
-                .map(|fd| Bind::Fd { fd })
-                .ok_or_else(|| format!("'{number}' is not a valid file descriptor."));
+            return fd.map(|fd| Bind::Fd { fd }).ok_or_else(|| format!("'{number}' is not a valid file descriptor."));
         }
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -69,11 +67,7 @@ fn tcp(address: &str) -> Result<Bind, String> {
         None if rest.is_empty() => DEFAULT_PORT,
         None => return Err(format!("'{rest}' is not a valid port number.")),
     };
-    let host = if host.is_empty() {
-        "0.0.0.0".to_owned()
-    } else {
-        host.to_lowercase()
-    };
+    let host = if host.is_empty() { "0.0.0.0".to_owned() } else { host.to_lowercase() };
     Ok(Bind::Tcp { host, port })
 }
 
@@ -99,10 +93,7 @@ mod tests {
     use super::*;
 
     fn tcp(host: &str, port: u16) -> Result<Bind, String> {
-        Ok(Bind::Tcp {
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Bind::Tcp { host: host.to_owned(), port })
     }
 
     fn unix(path: &str) -> Result<Bind, String> {
@@ -133,24 +124,12 @@ mod tests {
 
     #[test]
     fn what_is_no_port_is_named() {
-        for (text, port) in [
-            ("a:x", "x"),
-            ("a:", ""),
-            ("a:99999", "99999"),
-            ("a:-1", "-1"),
-            ("[::1]80", "80"),
-            ("::1", ":1"),
-        ] {
-            assert_eq!(
-                text.parse::<Bind>(),
-                Err(format!("'{port}' is not a valid port number.")),
-                "{text}"
-            );
+        for (text, port) in
+            [("a:x", "x"), ("a:", ""), ("a:99999", "99999"), ("a:-1", "-1"), ("[::1]80", "80"), ("::1", ":1")]
+        {
+            assert_eq!(text.parse::<Bind>(), Err(format!("'{port}' is not a valid port number.")), "{text}");
         }
-        assert_eq!(
-            "fd://x".parse::<Bind>(),
-            Err("'x' is not a valid file descriptor.".to_owned())
-        );
+        assert_eq!("fd://x".parse::<Bind>(), Err("'x' is not a valid file descriptor.".to_owned()));
     }
 
     #[test]

@@ -9,9 +9,7 @@ pub(crate) const APPLICATION: &str = "APP_MODULE";
 
 /// The clap command of the table, also for completions and the manual page.
 pub fn command(program: &str) -> Command {
-    let sections = Section::ALL
-        .iter()
-        .flat_map(|section| TABLE.iter().filter(|row| row.section == *section));
+    let sections = Section::ALL.iter().flat_map(|section| TABLE.iter().filter(|row| row.section == *section));
     Command::new("ferricorn")
         .bin_name(program.to_owned())
         .no_binary_name(true)
@@ -48,9 +46,7 @@ fn argument(setting: &'static Setting) -> Arg {
         Kind::OptionalChoice(_, bare) => argument.num_args(0..=1).default_missing_value(bare),
         _ => argument.action(ArgAction::Set),
     };
-    argument
-        .allow_negative_numbers(true)
-        .value_name(placeholder(setting.kind))
+    argument.allow_negative_numbers(true).value_name(placeholder(setting.kind))
 }
 
 fn help(setting: &Setting) -> String {

@@ -32,77 +32,45 @@ pub struct EarlyExit {
 
 /// Parses the arguments after the program's name. `program` is what the program calls itself in usage texts.
 pub fn parse(program: &str, arguments: &[String]) -> Result<CommandLine, EarlyExit> {
-    parse_from(
-        &Usage {
-            program,
-            variable: None,
-        },
-        Origin::CommandLine,
-        arguments,
-    )
+    parse_from(&Usage { program, variable: None }, Origin::CommandLine, arguments)
 }
 
 /// Parses the value of `GUNICORN_CMD_ARGS`. An application in it is passed over.
 pub fn parse_environment_arguments(program: &str, value: &str) -> Result<CommandLine, EarlyExit> {
-    let usage = Usage {
-        program,
-        variable: Some("GUNICORN_CMD_ARGS"),
-    };
+    let usage = Usage { program, variable: Some("GUNICORN_CMD_ARGS") };
     let unbalanced = || EarlyExit {
         code: 1,
         stdout: String::new(),
-        stderr: format!(
-            "\nError: GUNICORN_CMD_ARGS: quotation is not closed in {}\n",
-            Value::text(value)
-        ),
+        stderr: format!("\nError: GUNICORN_CMD_ARGS: quotation is not closed in {}\n", Value::text(value)),
     };
     let words = crate::words::split(value).ok_or_else(unbalanced)?;
     let parsed = parse_from(&usage, Origin::CommandArguments, &words)?;
-    Ok(CommandLine {
-        application: None,
-        ..parsed
-    })
+    Ok(CommandLine { application: None, ..parsed })
 }
 
-fn parse_from(
-    usage: &Usage<'_>,
-    origin: Origin,
-    arguments: &[String],
-) -> Result<CommandLine, EarlyExit> {
+fn parse_from(usage: &Usage<'_>, origin: Origin, arguments: &[String]) -> Result<CommandLine, EarlyExit> {
     let matches = match command(usage.program).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             return Err(printed(error.render().to_string()));
         }
         Err(error) if error.kind() == ErrorKind::DisplayVersion => {
-            return Err(printed(format!(
-                "ferricorn (version {})\n",
-                env!("CARGO_PKG_VERSION")
-            )));
+            return Err(printed(format!("ferricorn (version {})\n", env!("CARGO_PKG_VERSION"))));
         }
         Err(error) => return Err(usage.exit(&usage.words_for(&error))),
     };
-    let application = application(&matches)
-        .map_err(|late| usage.exit(&format!("unrecognized arguments: {late}")))?;
+    let application = application(&matches).map_err(|late| usage.exit(&format!("unrecognized arguments: {late}")))?;
     let mut values = Vec::new();
     for setting in TABLE.iter().filter(|setting| !setting.long.is_empty()) {
         let value = value(setting, &matches).map_err(|problem| usage.exit(&problem))?;
         values.extend(value.map(|value| (setting.name.to_owned(), value)));
     }
     let config = matches.get_one::<String>("config").cloned();
-    Ok(CommandLine {
-        layer: Layer { origin, values },
-        application,
-        config,
-    })
+    Ok(CommandLine { layer: Layer { origin, values }, application, config })
 }
 
 fn printed(stdout: String) -> EarlyExit {
-    EarlyExit {
-        code: 0,
-        stdout,
-        stderr: String::new(),
-    }
+    EarlyExit { code: 0, stdout, stderr: String::new() }
 }
 
 /// The first positional argument; the error is the first one that comes after flags that came after it.
@@ -110,37 +78,24 @@ fn application(matches: &ArgMatches) -> Result<Option<String>, String> {
     let Some(named) = matches.get_many::<String>(APPLICATION) else {
         return Ok(None);
     };
-    let places: Vec<usize> = matches
-        .indices_of(APPLICATION)
-        .into_iter()
-        .flatten()
-        .collect();
+    let places: Vec<usize> = matches.indices_of(APPLICATION).into_iter().flatten().collect();
     let gap = places.windows(2).position(|pair| pair[1] != pair[0] + 1);
     match gap {
-        Some(before) => Err(named
-            .skip(before + 1)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(" ")),
+        Some(before) => Err(named.skip(before + 1).cloned().collect::<Vec<_>>().join(" ")),
         None => Ok(named.into_iter().next().cloned()),
     }
 }
 
 fn value(setting: &Setting, matches: &ArgMatches) -> Result<Option<Value>, String> {
     if matches!(setting.kind, Kind::Bool | Kind::BoolOff) {
-        return Ok(matches
-            .get_flag(setting.name)
-            .then_some(Value::Bool(setting.kind == Kind::Bool)));
+        return Ok(matches.get_flag(setting.name).then_some(Value::Bool(setting.kind == Kind::Bool)));
     }
     let Some(mut texts) = matches.get_many::<String>(setting.name) else {
         return Ok(None);
     };
     match setting.kind {
         Kind::List | Kind::Files => Ok(Some(Value::texts(texts.cloned()))),
-        kind => texts
-            .next_back()
-            .map(|text| converted(setting, kind, text))
-            .transpose(),
+        kind => texts.next_back().map(|text| converted(setting, kind, text)).transpose(),
     }
 }
 
@@ -150,13 +105,7 @@ fn converted(setting: &Setting, kind: Kind, text: &str) -> Result<Value, String>
         Kind::AutoInt => (octal_too(text), "auto_int"),
         _ => return Ok(Value::text(text)),
     };
-    let wrong = || {
-        format!(
-            "argument {}: invalid {name} value: {}",
-            setting.flags(),
-            Value::text(text)
-        )
-    };
+    let wrong = || format!("argument {}: invalid {name} value: {}", setting.flags(), Value::text(text));
     number.map(Value::Int).ok_or_else(wrong)
 }
 
@@ -169,31 +118,17 @@ mod tests {
         let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let shown = |(name, value): &(String, Value)| format!("{name}={value}");
         match parse("ferricorn", &arguments) {
-            Ok(line) => Ok((
-                line.application,
-                line.layer
-                    .values
-                    .iter()
-                    .map(shown)
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            )),
+            Ok(line) => Ok((line.application, line.layer.values.iter().map(shown).collect::<Vec<_>>().join(" "))),
             Err(exit) => {
                 assert_eq!((exit.code, exit.stdout.as_str()), (2, ""));
-                let error = exit
-                    .stderr
-                    .strip_prefix("usage: ferricorn [OPTIONS] [APP_MODULE]\nferricorn: error: ");
+                let error = exit.stderr.strip_prefix("usage: ferricorn [OPTIONS] [APP_MODULE]\nferricorn: error: ");
                 Err(error.expect("usage, then the error").trim_end().to_owned())
             }
         }
     }
 
     fn takes(line: &str, expected: &str) {
-        assert_eq!(
-            said(line),
-            Ok((Some("app".to_owned()), expected.to_owned())),
-            "{line}"
-        );
+        assert_eq!(said(line), Ok((Some("app".to_owned()), expected.to_owned())), "{line}");
     }
 
     fn refuses(line: &str, expected: &str) {
@@ -211,10 +146,7 @@ mod tests {
         takes("--log-f x app", "errorlog='x'");
         takes("--bind= app", "bind=['']");
         takes("--access-logfile - app", "accesslog='-'");
-        takes(
-            "app --no-sendfile --no-control",
-            "sendfile=False control_socket_disable=True",
-        );
+        takes("app --no-sendfile --no-control", "sendfile=False control_socket_disable=True");
     }
 
     #[test]
@@ -233,55 +165,28 @@ mod tests {
         takes("-w 1_0 app", "workers=10");
         takes("-m 022 app", "umask=18");
         takes("-m 0x12 app", "umask=18");
-        refuses(
-            "-w 0x3 app",
-            "argument -w/--workers: invalid int value: '0x3'",
-        );
-        refuses(
-            "-m 9z app",
-            "argument -m/--umask: invalid auto_int value: '9z'",
-        );
+        refuses("-w 0x3 app", "argument -w/--workers: invalid int value: '0x3'");
+        refuses("-m 9z app", "argument -m/--umask: invalid auto_int value: '9z'");
     }
 
     #[test]
     fn proxy_protocol_may_stand_alone() {
         takes("app --proxy-protocol", "proxy_protocol='auto'");
-        takes(
-            "--proxy-protocol -w 3 app",
-            "workers=3 proxy_protocol='auto'",
-        );
-        assert_eq!(
-            said("--proxy-protocol app"),
-            Ok((None, "proxy_protocol='app'".to_owned()))
-        );
+        takes("--proxy-protocol -w 3 app", "workers=3 proxy_protocol='auto'");
+        assert_eq!(said("--proxy-protocol app"), Ok((None, "proxy_protocol='app'".to_owned())));
     }
 
     #[test]
     fn what_makes_no_sense_is_named() {
         refuses("-w", "argument -w/--workers: expected one argument");
-        refuses(
-            "--reload=1 app",
-            "argument --reload: ignored explicit argument '1'",
-        );
-        refuses(
-            "--keepalive 3 app",
-            "unrecognized arguments: --keepalive, did you mean --keep-alive?",
-        );
+        refuses("--reload=1 app", "argument --reload: ignored explicit argument '1'");
+        refuses("--keepalive 3 app", "unrecognized arguments: --keepalive, did you mean --keep-alive?");
         refuses("-xfoo app", "unrecognized arguments: -x");
-        refuses(
-            "--past x",
-            "ambiguous option: --past could match --paste, --paster, --paste-global",
-        );
+        refuses("--past x", "ambiguous option: --past could match --paste, --paster, --paste-global");
         let workers = "--workers, --worker-class, --worker-connections, --worker-tmp-dir";
-        refuses(
-            "--work 4 app",
-            &format!("ambiguous option: --work could match {workers}"),
-        );
+        refuses("--work 4 app", &format!("ambiguous option: --work could match {workers}"));
         let limits = "--limit-request-fields, --limit-request-field_size";
-        refuses(
-            "--limit-request-field 4",
-            &format!("ambiguous option: --limit-request-field could match {limits}"),
-        );
+        refuses("--limit-request-field 4", &format!("ambiguous option: --limit-request-field could match {limits}"));
     }
 
     #[test]
@@ -289,48 +194,24 @@ mod tests {
         let answer = |flag: &str| parse("gunicorn", &[flag.to_owned()]).unwrap_err();
         let version = answer("-v");
         assert_eq!((version.code, version.stderr.as_str()), (0, ""));
-        assert_eq!(
-            version.stdout,
-            format!("ferricorn (version {})\n", env!("CARGO_PKG_VERSION"))
-        );
+        assert_eq!(version.stdout, format!("ferricorn (version {})\n", env!("CARGO_PKG_VERSION")));
         let help = answer("--help").stdout;
         assert!(
-            help.contains("Usage: gunicorn [OPTIONS] [APP_MODULE]")
-                && help.contains("\nServer Socket:\n"),
+            help.contains("Usage: gunicorn [OPTIONS] [APP_MODULE]") && help.contains("\nServer Socket:\n"),
             "{help}"
         );
         for setting in TABLE {
-            assert!(
-                setting
-                    .long
-                    .first()
-                    .is_none_or(|flag| help.contains(&format!("--{flag}"))),
-                "{}",
-                setting.name
-            );
+            assert!(setting.long.first().is_none_or(|flag| help.contains(&format!("--{flag}"))), "{}", setting.name);
         }
     }
 
     #[test]
     fn the_variable_is_parsed_alike_and_names_no_application() {
         let line = parse_environment_arguments("ferricorn", "-w 3 other -c 'a b.py'").unwrap();
-        assert_eq!(
-            (line.application, line.config.as_deref()),
-            (None, Some("a b.py"))
-        );
+        assert_eq!((line.application, line.config.as_deref()), (None, Some("a b.py")));
         assert_eq!(line.layer.origin, Origin::CommandArguments);
         let exit = parse_environment_arguments("ferricorn", "-w x").unwrap_err();
-        assert!(
-            exit.stderr
-                .ends_with("invalid int value: 'x' (in GUNICORN_CMD_ARGS)\n")
-                && exit.code == 2,
-            "{exit:?}"
-        );
-        assert_eq!(
-            parse_environment_arguments("ferricorn", "'a")
-                .unwrap_err()
-                .code,
-            1
-        );
+        assert!(exit.stderr.ends_with("invalid int value: 'x' (in GUNICORN_CMD_ARGS)\n") && exit.code == 2, "{exit:?}");
+        assert_eq!(parse_environment_arguments("ferricorn", "'a").unwrap_err().code, 1);
     }
 }

@@ -59,21 +59,15 @@ impl Context {
             origin: Origin::Environment(variable.to_owned()),
             values: vec![(name.to_owned(), value)],
         };
-        let port = self
-            .port
-            .as_ref()
-            .map(|port| layer("PORT", "bind", Value::texts([format!("0.0.0.0:{port}")])));
+        let port = self.port.as_ref().map(|port| layer("PORT", "bind", Value::texts([format!("0.0.0.0:{port}")])));
         let workers = self.web_concurrency.as_ref().map(|count| {
             let count = decimal(count).map_or_else(|| Value::text(count), Value::Int);
             layer("WEB_CONCURRENCY", "workers", count)
         });
-        let trusted = self.forwarded_allow_ips.as_ref().map(|ips| {
-            layer(
-                "FORWARDED_ALLOW_IPS",
-                "forwarded_allow_ips",
-                Value::text(ips),
-            )
-        });
+        let trusted = self
+            .forwarded_allow_ips
+            .as_ref()
+            .map(|ips| layer("FORWARDED_ALLOW_IPS", "forwarded_allow_ips", Value::text(ips)));
         [port, workers, trusted].into_iter().flatten().collect()
     }
 
@@ -94,18 +88,14 @@ fn start_directory() -> PathBuf {
     let identity = |path: &Path| path.metadata().map(|seen| (seen.dev(), seen.ino())).ok();
     let current = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     match env::var_os("PWD").map(PathBuf::from) {
-        Some(logical) if logical.is_absolute() && identity(&logical) == identity(&current) => {
-            logical
-        }
+        Some(logical) if logical.is_absolute() && identity(&logical) == identity(&current) => logical,
         _ => current,
     }
 }
 
 /// Only printed, to compare the output of both programs; nothing is created.
 fn control_socket() -> String {
-    let runtime = env::var("XDG_RUNTIME_DIR")
-        .ok()
-        .filter(|path| Path::new(path).is_dir());
+    let runtime = env::var("XDG_RUNTIME_DIR").ok().filter(|path| Path::new(path).is_dir());
     let home = || format!("{}/.gunicorn", env::var("HOME").unwrap_or_default());
     format!("{}/gunicorn.ctl", runtime.unwrap_or_else(home))
 }
@@ -117,10 +107,7 @@ mod tests {
     #[test]
     fn the_number_of_workers_is_decimal() {
         for (text, value) in [("03", Value::Int(3)), ("0x3", Value::text("0x3"))] {
-            let context = Context {
-                web_concurrency: Some(text.to_owned()),
-                ..Context::bare()
-            };
+            let context = Context { web_concurrency: Some(text.to_owned()), ..Context::bare() };
             assert_eq!(context.layers()[0].values, [("workers".to_owned(), value)]);
         }
     }
@@ -128,9 +115,6 @@ mod tests {
     #[test]
     fn a_process_starts_in_its_directory() {
         let context = Context::from_environment();
-        assert_eq!(
-            context.start_directory.canonicalize().unwrap(),
-            env::current_dir().unwrap()
-        );
+        assert_eq!(context.start_directory.canonicalize().unwrap(), env::current_dir().unwrap());
     }
 }

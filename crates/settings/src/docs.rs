@@ -4,20 +4,12 @@ use crate::{Fallback, Kind, Section, Setting, Support, TABLE};
 
 /// The whole page.
 pub fn settings_page() -> String {
-    let sections: String = Section::ALL
-        .iter()
-        .map(|section| section_of_page(*section))
-        .collect();
+    let sections: String = Section::ALL.iter().map(|section| section_of_page(*section)).collect();
     format!("{}{sections}", introduction())
 }
 
 fn introduction() -> String {
-    let count = |wanted: fn(&Support) -> bool| {
-        TABLE
-            .iter()
-            .filter(|setting| wanted(&setting.support))
-            .count()
-    };
+    let count = |wanted: fn(&Support) -> bool| TABLE.iter().filter(|setting| wanted(&setting.support)).count();
     let works = count(|support| *support == Support::Works);
     let inert = count(|support| matches!(support, Support::Inert(_)));
     let not_yet = count(|support| *support == Support::NotYet);
@@ -35,11 +27,7 @@ fn introduction() -> String {
 }
 
 fn section_of_page(section: Section) -> String {
-    let rows: String = TABLE
-        .iter()
-        .filter(|setting| setting.section == section)
-        .map(row)
-        .collect();
+    let rows: String = TABLE.iter().filter(|setting| setting.section == section).map(row).collect();
     let head = "| name | flag | type | default | meaning | support |\n|---|---|---|---|---|---|\n";
     format!("\n## {}\n\n{head}{rows}", section.title())
 }
@@ -55,10 +43,7 @@ fn row(setting: &Setting) -> String {
         Support::NotYet => "not yet".to_owned(),
     };
     let (kind, default) = (kind_of(setting.kind), default_of(setting));
-    format!(
-        "| `{}` | {flags} | {kind} | {default} | {} | {support} |\n",
-        setting.name, setting.meaning
-    )
+    format!("| `{}` | {flags} | {kind} | {default} | {} | {support} |\n", setting.name, setting.meaning)
 }
 
 fn default_of(setting: &Setting) -> String {
@@ -100,9 +85,6 @@ mod tests {
             fs::write(&path, settings_page()).unwrap();
         }
         let current = fs::read_to_string(&path).unwrap_or_default() == settings_page();
-        assert!(
-            current,
-            "docs/settings.md is stale: UPDATE=1 cargo test -p ferricorn-settings"
-        );
+        assert!(current, "docs/settings.md is stale: UPDATE=1 cargo test -p ferricorn-settings");
     }
 }

@@ -73,35 +73,18 @@ pub enum SettingsError {
 
 impl SettingsError {
     /// For a value that its setting does not take.
-    pub(crate) fn invalid(
-        setting: &Setting,
-        value: &Value,
-        origin: &Origin,
-        problem: String,
-    ) -> SettingsError {
-        SettingsError::Invalid {
-            at: place(setting, value, origin),
-            problem,
-        }
+    pub(crate) fn invalid(setting: &Setting, value: &Value, origin: &Origin, problem: String) -> SettingsError {
+        SettingsError::Invalid { at: place(setting, value, origin), problem }
     }
 
     /// For a setting, or a value of one, that is not there yet.
-    pub(crate) fn not_yet(
-        setting: &Setting,
-        value: &Value,
-        origin: &Origin,
-        what: &str,
-    ) -> SettingsError {
+    pub(crate) fn not_yet(setting: &Setting, value: &Value, origin: &Origin, what: &str) -> SettingsError {
         let remedy = match setting.name {
             "worker_class" => "use sync, the only one so far",
             "threads" => "use 1",
             _ => "remove it",
         };
-        SettingsError::NotYet {
-            at: place(setting, value, origin),
-            what: what.to_owned(),
-            remedy,
-        }
+        SettingsError::NotYet { at: place(setting, value, origin), what: what.to_owned(), remedy }
     }
 }
 

@@ -45,8 +45,7 @@ fn any_base(digits: &str) -> Option<i64> {
 }
 
 fn magnitude(digits: &str, base: u32) -> Option<i64> {
-    let well_separated =
-        !digits.starts_with('_') && !digits.ends_with('_') && !digits.contains("__");
+    let well_separated = !digits.starts_with('_') && !digits.ends_with('_') && !digits.contains("__");
     let plain = digits.replace('_', "");
     let only_digits = plain.chars().all(|letter| letter.is_digit(base));
     (well_separated && only_digits).then(|| i64::from_str_radix(&plain, base).ok())?
@@ -58,14 +57,8 @@ mod tests {
 
     #[test]
     fn numbers_read_as_in_python() {
-        let decimals = [
-            (" 3 ", Some(3)),
-            ("-1", Some(-1)),
-            ("1_0", Some(10)),
-            ("007", Some(7)),
-            ("0x3", None),
-            ("", None),
-        ];
+        let decimals =
+            [(" 3 ", Some(3)), ("-1", Some(-1)), ("1_0", Some(10)), ("007", Some(7)), ("0x3", None), ("", None)];
         for (text, number) in decimals {
             assert_eq!(decimal(text), number, "{text:?}");
         }
@@ -80,14 +73,8 @@ mod tests {
         for (text, number) in any {
             assert_eq!(prefixed(text), number, "{text:?}");
         }
-        let masks = [
-            ("022", Some(18)),
-            ("0o22", Some(18)),
-            ("18", Some(18)),
-            ("0", Some(0)),
-            ("08", None),
-            ("--1", None),
-        ];
+        let masks =
+            [("022", Some(18)), ("0o22", Some(18)), ("18", Some(18)), ("0", Some(0)), ("08", None), ("--1", None)];
         for (text, number) in masks {
             assert_eq!(octal_too(text), number, "{text:?}");
         }

@@ -26,10 +26,7 @@ pub fn config_location(
     environment_arguments: Option<&CommandLine>,
     start_directory: &Path,
 ) -> Result<ConfigLocation, SettingsError> {
-    let asked = command_line
-        .config
-        .as_ref()
-        .or_else(|| environment_arguments?.config.as_ref());
+    let asked = command_line.config.as_ref().or_else(|| environment_arguments?.config.as_ref());
     match asked {
         Some(asked) => named(asked, start_directory),
         None => Ok(usual(start_directory)),
@@ -50,10 +47,7 @@ fn named(asked: &str, start_directory: &Path) -> Result<ConfigLocation, Settings
 
 fn usual(start_directory: &Path) -> ConfigLocation {
     let paths = USUAL_FILES.iter().map(|name| start_directory.join(name));
-    paths
-        .into_iter()
-        .find(|path| path.exists())
-        .map_or(ConfigLocation::None, by_extension)
+    paths.into_iter().find(|path| path.exists()).map_or(ConfigLocation::None, by_extension)
 }
 
 fn by_extension(path: PathBuf) -> ConfigLocation {
@@ -70,14 +64,7 @@ mod tests {
     use std::fs;
 
     fn line(arguments: &[&str]) -> CommandLine {
-        parse(
-            "ferricorn",
-            &arguments
-                .iter()
-                .map(|word| (*word).to_owned())
-                .collect::<Vec<_>>(),
-        )
-        .unwrap()
+        parse("ferricorn", &arguments.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()).unwrap()
     }
 
     #[test]
@@ -87,30 +74,15 @@ mod tests {
         let location = |words: &[&str]| config_location(&line(words), None, start.path());
         assert_eq!(location(&[]), Ok(ConfigLocation::None));
         fs::write(path("ferricorn.toml"), "").unwrap();
-        assert_eq!(
-            location(&[]),
-            Ok(ConfigLocation::Toml(path("ferricorn.toml")))
-        );
+        assert_eq!(location(&[]), Ok(ConfigLocation::Toml(path("ferricorn.toml"))));
         fs::write(path("gunicorn.conf.py"), "").unwrap();
-        assert_eq!(
-            location(&[]),
-            Ok(ConfigLocation::Python(path("gunicorn.conf.py")))
-        );
-        assert_eq!(
-            location(&["-c", "file:ferricorn.toml"]),
-            Ok(ConfigLocation::Toml(path("ferricorn.toml")))
-        );
-        assert_eq!(
-            location(&["-cpython:a.b"]),
-            Ok(ConfigLocation::PythonModule("a.b".into()))
-        );
+        assert_eq!(location(&[]), Ok(ConfigLocation::Python(path("gunicorn.conf.py"))));
+        assert_eq!(location(&["-c", "file:ferricorn.toml"]), Ok(ConfigLocation::Toml(path("ferricorn.toml"))));
+        assert_eq!(location(&["-cpython:a.b"]), Ok(ConfigLocation::PythonModule("a.b".into())));
         let variable = parse_environment_arguments("ferricorn", "-c ferricorn.toml").unwrap();
         let both = |words: &[&str]| config_location(&line(words), Some(&variable), start.path());
         assert_eq!(both(&[]), Ok(ConfigLocation::Toml(path("ferricorn.toml"))));
-        assert_eq!(
-            both(&["-c", "gunicorn.conf.py"]),
-            Ok(ConfigLocation::Python(path("gunicorn.conf.py")))
-        );
+        assert_eq!(both(&["-c", "gunicorn.conf.py"]), Ok(ConfigLocation::Python(path("gunicorn.conf.py"))));
     }
 
     #[test]

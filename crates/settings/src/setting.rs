@@ -94,12 +94,9 @@ impl Fallback {
             Fallback::Int(number) => Value::Int(number),
             Fallback::Str(text) => Value::text(text),
             Fallback::List(texts) => Value::texts(texts.iter().copied()),
-            Fallback::Map(pairs) => Value::Map(
-                pairs
-                    .iter()
-                    .map(|(key, value)| ((*key).to_owned(), Value::text(*value)))
-                    .collect(),
-            ),
+            Fallback::Map(pairs) => {
+                Value::Map(pairs.iter().map(|(key, value)| ((*key).to_owned(), Value::text(*value))).collect())
+            }
             Fallback::Hook(name) => Value::Callable(name.to_owned()),
         }
     }
@@ -196,16 +193,7 @@ impl Setting {
             Kind::Bool => Fallback::Bool(false),
             _ => Fallback::None,
         };
-        Setting {
-            name,
-            section,
-            short: None,
-            long: &[],
-            kind,
-            fallback,
-            meaning: "",
-            support: Support::Works,
-        }
+        Setting { name, section, short: None, long: &[], kind, fallback, meaning: "", support: Support::Works }
     }
 
     /// What it means, as a phrase.

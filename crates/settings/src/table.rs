@@ -21,8 +21,7 @@ pub static TABLE: &[Setting] = &[
             "conf file: a path, file:PATH, python:MODULE or a .toml file; read from the \
              command line and GUNICORN_CMD_ARGS only",
         ),
-    Setting::new("wsgi_app", ConfigFile, Str)
-        .meaning("application to serve when the command line names none"),
+    Setting::new("wsgi_app", ConfigFile, Str).meaning("application to serve when the command line names none"),
     Setting::new("bind", ServerSocket, List)
         .short('b')
         .long(&["bind"])
@@ -35,14 +34,10 @@ pub static TABLE: &[Setting] = &[
         .long(&["backlog"])
         .or(Fallback::Int(2048))
         .meaning("connections that wait in the kernel until a worker accepts them"),
-    Setting::new("workers", WorkerProcesses, Int)
-        .short('w')
-        .long(&["workers"])
-        .or(Fallback::Int(1))
-        .meaning(
-            "number of worker processes; WEB_CONCURRENCY in the environment changes the \
+    Setting::new("workers", WorkerProcesses, Int).short('w').long(&["workers"]).or(Fallback::Int(1)).meaning(
+        "number of worker processes; WEB_CONCURRENCY in the environment changes the \
              default",
-        ),
+    ),
     Setting::new("worker_class", WorkerProcesses, Class)
         .short('k')
         .long(&["worker-class"])
@@ -73,13 +68,10 @@ pub static TABLE: &[Setting] = &[
         .long(&["graceful-timeout"])
         .or(Fallback::Int(30))
         .meaning("seconds workers get to finish when asked to leave"),
-    Setting::new("keepalive", WorkerProcesses, Int)
-        .long(&["keep-alive"])
-        .or(Fallback::Int(2))
-        .meaning(
-            "seconds an idle connection waits for its next request, 0 closes it after \
+    Setting::new("keepalive", WorkerProcesses, Int).long(&["keep-alive"]).or(Fallback::Int(2)).meaning(
+        "seconds an idle connection waits for its next request, 0 closes it after \
              each response",
-        ),
+    ),
     Setting::new("limit_request_line", Security, Int)
         .long(&["limit-request-line"])
         .or(Fallback::Int(4094))
@@ -92,25 +84,16 @@ pub static TABLE: &[Setting] = &[
         .long(&["limit-request-field_size"])
         .or(Fallback::Int(8190))
         .meaning("longest header field in bytes, 0 counts as 8190"),
-    Setting::new("reload", Debugging, Bool)
-        .long(&["reload"])
-        .meaning("restart workers when source files change"),
-    Setting::new(
-        "reload_engine",
-        Debugging,
-        Choice(&["auto", "poll", "inotify"]),
-    )
-    .long(&["reload-engine"])
-    .or(Fallback::Str("auto"))
-    .meaning("how changes are noticed: auto, poll or inotify"),
+    Setting::new("reload", Debugging, Bool).long(&["reload"]).meaning("restart workers when source files change"),
+    Setting::new("reload_engine", Debugging, Choice(&["auto", "poll", "inotify"]))
+        .long(&["reload-engine"])
+        .or(Fallback::Str("auto"))
+        .meaning("how changes are noticed: auto, poll or inotify"),
     Setting::new("reload_extra_files", Debugging, Files)
         .long(&["reload-extra-file"])
         .or(Fallback::List(&[]))
         .meaning("further files or glob patterns to watch with reload"),
-    Setting::new("spew", Debugging, Bool)
-        .long(&["spew"])
-        .not_yet()
-        .meaning("print every line of Python as it runs"),
+    Setting::new("spew", Debugging, Bool).long(&["spew"]).not_yet().meaning("print every line of Python as it runs"),
     Setting::new("check_config", Debugging, Bool)
         .long(&["check-config"])
         .meaning("load configuration and application, then exit with 0 or 1"),
@@ -141,10 +124,7 @@ pub static TABLE: &[Setting] = &[
         .long(&["env"])
         .or(Fallback::List(&[]))
         .meaning("environment variables for the application, KEY=VALUE"),
-    Setting::new("pidfile", ServerMechanics, Str)
-        .short('p')
-        .long(&["pid"])
-        .meaning("file to keep the master's pid in"),
+    Setting::new("pidfile", ServerMechanics, Str).short('p').long(&["pid"]).meaning("file to keep the master's pid in"),
     Setting::new("worker_tmp_dir", ServerMechanics, Str)
         .long(&["worker-tmp-dir"])
         .inert("heartbeats live in shared memory")
@@ -164,9 +144,7 @@ pub static TABLE: &[Setting] = &[
         .long(&["umask"])
         .or(Fallback::Int(0))
         .meaning("mode bits to mask out of unix sockets as they are created"),
-    Setting::new("initgroups", ServerMechanics, Bool)
-        .long(&["initgroups"])
-        .meaning("give workers all groups of user"),
+    Setting::new("initgroups", ServerMechanics, Bool).long(&["initgroups"]).meaning("give workers all groups of user"),
     Setting::new("tmp_upload_dir", ServerMechanics, Str)
         .meaning("directory for request bodies too long to be held in memory"),
     Setting::new("secure_scheme_headers", ServerMechanics, Map)
@@ -195,9 +173,7 @@ pub static TABLE: &[Setting] = &[
         .meaning("keep access lines out of syslog"),
     Setting::new("access_log_format", Logging, Str)
         .long(&["access-logformat"])
-        .or(Fallback::Str(
-            "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\"",
-        ))
+        .or(Fallback::Str("%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\""))
         .meaning("template of an access log line"),
     Setting::new("errorlog", Logging, Str)
         .long(&["error-logfile", "log-file"])
@@ -215,14 +191,8 @@ pub static TABLE: &[Setting] = &[
         .or(Fallback::Str("gunicorn.glogging.Logger"))
         .not_yet()
         .meaning("Python class that does the logging"),
-    Setting::new("logconfig", Logging, Str)
-        .long(&["log-config"])
-        .not_yet()
-        .meaning("INI file for Python's logging"),
-    Setting::new("logconfig_dict", Logging, Map)
-        .or(Fallback::Map(&[]))
-        .not_yet()
-        .meaning("dict for Python's logging"),
+    Setting::new("logconfig", Logging, Str).long(&["log-config"]).not_yet().meaning("INI file for Python's logging"),
+    Setting::new("logconfig_dict", Logging, Map).or(Fallback::Map(&[])).not_yet().meaning("dict for Python's logging"),
     Setting::new("logconfig_json", Logging, Str)
         .long(&["log-config-json"])
         .not_yet()
@@ -232,10 +202,7 @@ pub static TABLE: &[Setting] = &[
         .or(Fallback::Str("udp://localhost:514"))
         .not_yet()
         .meaning("where syslog listens"),
-    Setting::new("syslog", Logging, Bool)
-        .long(&["log-syslog"])
-        .not_yet()
-        .meaning("send the logs to syslog too"),
+    Setting::new("syslog", Logging, Bool).long(&["log-syslog"]).not_yet().meaning("send the logs to syslog too"),
     Setting::new("syslog_prefix", Logging, Str)
         .long(&["log-syslog-prefix"])
         .not_yet()
@@ -345,15 +312,11 @@ pub static TABLE: &[Setting] = &[
         .or(Fallback::Hook("NewSSLContext.ssl_context"))
         .not_yet()
         .meaning("called in a worker to make the TLS context"),
-    Setting::new(
-        "proxy_protocol",
-        ServerMechanics,
-        OptionalChoice(&["off", "v1", "v2", "auto"], "auto"),
-    )
-    .long(&["proxy-protocol"])
-    .or(Fallback::Str("off"))
-    .not_yet()
-    .meaning("accept the PROXY protocol: off, v1, v2 or auto"),
+    Setting::new("proxy_protocol", ServerMechanics, OptionalChoice(&["off", "v1", "v2", "auto"], "auto"))
+        .long(&["proxy-protocol"])
+        .or(Fallback::Str("off"))
+        .not_yet()
+        .meaning("accept the PROXY protocol: off, v1, v2 or auto"),
     Setting::new("proxy_allow_ips", ServerMechanics, Addresses)
         .long(&["proxy-allow-from"])
         .or(Fallback::List(&["127.0.0.1", "::1"]))
@@ -369,14 +332,8 @@ pub static TABLE: &[Setting] = &[
         .or(Fallback::List(&["127.0.0.1", "::1"]))
         .not_yet()
         .meaning("peers that may speak uwsgi, * for all"),
-    Setting::new("keyfile", Ssl, Str)
-        .long(&["keyfile"])
-        .not_yet()
-        .meaning("TLS private key file"),
-    Setting::new("certfile", Ssl, Str)
-        .long(&["certfile"])
-        .not_yet()
-        .meaning("TLS certificate file"),
+    Setting::new("keyfile", Ssl, Str).long(&["keyfile"]).not_yet().meaning("TLS private key file"),
+    Setting::new("certfile", Ssl, Str).long(&["certfile"]).not_yet().meaning("TLS certificate file"),
     Setting::new("ssl_version", Ssl, Any)
         .long(&["ssl-version"])
         .or(Fallback::Int(2))
@@ -400,24 +357,17 @@ pub static TABLE: &[Setting] = &[
         .long(&["do-handshake-on-connect"])
         .not_yet()
         .meaning("do the TLS handshake right at accept"),
-    Setting::new("ciphers", Ssl, Str)
-        .long(&["ciphers"])
-        .not_yet()
-        .meaning("OpenSSL cipher list"),
+    Setting::new("ciphers", Ssl, Str).long(&["ciphers"]).not_yet().meaning("OpenSSL cipher list"),
     Setting::new("http_protocols", Http2, Names)
         .long(&["http-protocols"])
         .or(Fallback::List(&["h1"]))
         .not_yet()
         .meaning("h1, h2 or both, separated by commas"),
-    Setting::new(
-        "http2_cleartext",
-        Http2,
-        Choice(&["off", "prior-knowledge", "upgrade", "both"]),
-    )
-    .long(&["http2-cleartext"])
-    .or(Fallback::Str("off"))
-    .not_yet()
-    .meaning("HTTP/2 without TLS: off, prior-knowledge, upgrade or both"),
+    Setting::new("http2_cleartext", Http2, Choice(&["off", "prior-knowledge", "upgrade", "both"]))
+        .long(&["http2-cleartext"])
+        .or(Fallback::Str("off"))
+        .not_yet()
+        .meaning("HTTP/2 without TLS: off, prior-knowledge, upgrade or both"),
     Setting::new("http2_max_concurrent_streams", Http2, Int)
         .long(&["http2-max-concurrent-streams"])
         .or(Fallback::Int(100))
@@ -470,35 +420,23 @@ pub static TABLE: &[Setting] = &[
             "headers with an underscore that trusted peers may send, separated by \
              commas",
         ),
-    Setting::new(
-        "header_map",
-        ServerMechanics,
-        Choice(&["drop", "refuse", "dangerous"]),
-    )
-    .long(&["header-map"])
-    .or(Fallback::Str("drop"))
-    .meaning(
-        "headers with an underscore: drop them, refuse the request, or let them \
+    Setting::new("header_map", ServerMechanics, Choice(&["drop", "refuse", "dangerous"]))
+        .long(&["header-map"])
+        .or(Fallback::Str("drop"))
+        .meaning(
+            "headers with an underscore: drop them, refuse the request, or let them \
              through (dangerous)",
-    ),
-    Setting::new(
-        "asgi_loop",
-        WorkerProcesses,
-        Choice(&["auto", "asyncio", "uvloop"]),
-    )
-    .long(&["asgi-loop"])
-    .or(Fallback::Str("auto"))
-    .not_yet()
-    .meaning("event loop of the asgi worker"),
-    Setting::new(
-        "asgi_lifespan",
-        WorkerProcesses,
-        Choice(&["auto", "on", "off"]),
-    )
-    .long(&["asgi-lifespan"])
-    .or(Fallback::Str("auto"))
-    .not_yet()
-    .meaning("lifespan protocol of the asgi worker"),
+        ),
+    Setting::new("asgi_loop", WorkerProcesses, Choice(&["auto", "asyncio", "uvloop"]))
+        .long(&["asgi-loop"])
+        .or(Fallback::Str("auto"))
+        .not_yet()
+        .meaning("event loop of the asgi worker"),
+    Setting::new("asgi_lifespan", WorkerProcesses, Choice(&["auto", "on", "off"]))
+        .long(&["asgi-lifespan"])
+        .or(Fallback::Str("auto"))
+        .not_yet()
+        .meaning("lifespan protocol of the asgi worker"),
     Setting::new("asgi_disconnect_grace_period", WorkerProcesses, Int)
         .long(&["asgi-disconnect-grace-period"])
         .or(Fallback::Int(3))
@@ -509,15 +447,11 @@ pub static TABLE: &[Setting] = &[
         .or(Fallback::Int(16777216))
         .not_yet()
         .meaning("longest WebSocket message in bytes, 0 for no limit"),
-    Setting::new(
-        "http_parser",
-        WorkerProcesses,
-        Choice(&["auto", "fast", "python"]),
-    )
-    .long(&["http-parser"])
-    .or(Fallback::Str("auto"))
-    .not_yet()
-    .meaning("HTTP/1 parser: auto, fast or python"),
+    Setting::new("http_parser", WorkerProcesses, Choice(&["auto", "fast", "python"]))
+        .long(&["http-parser"])
+        .or(Fallback::Str("auto"))
+        .not_yet()
+        .meaning("HTTP/1 parser: auto, fast or python"),
     Setting::new("root_path", ServerMechanics, Str)
         .long(&["root-path"])
         .or(Fallback::Str(""))
@@ -594,9 +528,7 @@ mod tests {
 
     #[test]
     fn a_setting_of_any_section_is_shown_under_it() {
-        let shown = TABLE
-            .iter()
-            .filter(|setting| Section::ALL.contains(&setting.section));
+        let shown = TABLE.iter().filter(|setting| Section::ALL.contains(&setting.section));
         assert_eq!(shown.count(), TABLE.len());
     }
 
@@ -608,11 +540,7 @@ mod tests {
                 _ => vec![setting.meaning],
             };
             for phrase in phrases {
-                assert!(
-                    !phrase.is_empty() && !phrase.ends_with('.') && !phrase.contains('|'),
-                    "{}",
-                    setting.name
-                );
+                assert!(!phrase.is_empty() && !phrase.ends_with('.') && !phrase.contains('|'), "{}", setting.name);
             }
         }
     }

@@ -2,10 +2,7 @@
 //! find here is a missing application.
 
 use crate::accounts::user_name;
-use crate::{
-    AddressList, Bind, HeaderMapPolicy, LogLevel, Origin, ReloadEngine, Settings, SettingsError,
-    Value,
-};
+use crate::{AddressList, Bind, HeaderMapPolicy, LogLevel, Origin, ReloadEngine, Settings, SettingsError, Value};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,15 +17,10 @@ type Named = (&'static str, Value, Origin);
 
 /// The settings of these values. `application` is the one named on the command line. One line for each field, hence
 /// the length.
-pub(crate) fn settings(
-    values: &[Named],
-    application: Option<&str>,
-) -> Result<Settings, SettingsError> {
+pub(crate) fn settings(values: &[Named], application: Option<&str>) -> Result<Settings, SettingsError> {
     let values = Values(values);
-    let application = application
-        .filter(|named| !named.is_empty())
-        .map(str::to_owned)
-        .or_else(|| values.text("wsgi_app"));
+    let application =
+        application.filter(|named| !named.is_empty()).map(str::to_owned).or_else(|| values.text("wsgi_app"));
     let application = application.ok_or(SettingsError::NoApplication)?;
     let chdir = PathBuf::from(values.needed("chdir"));
     let user = values.number("user") as u32;
@@ -46,12 +38,8 @@ pub(crate) fn settings(
         graceful_timeout: values.seconds("graceful_timeout"),
         keepalive: values.seconds("keepalive"),
         limit_request_line: values.count("limit_request_line").min(REQUEST_LINE),
-        limit_request_fields: or_when_zero(values.count("limit_request_fields"), REQUEST_FIELDS)
-            .min(REQUEST_FIELDS),
-        limit_request_field_size: or_when_zero(
-            values.count("limit_request_field_size"),
-            FIELD_SIZE,
-        ),
+        limit_request_fields: or_when_zero(values.count("limit_request_fields"), REQUEST_FIELDS).min(REQUEST_FIELDS),
+        limit_request_field_size: or_when_zero(values.count("limit_request_field_size"), FIELD_SIZE),
         reload: values.switch("reload"),
         reload_engine: values.reload_engine(),
         reload_extra_files: values.texts("reload_extra_files"),
@@ -71,17 +59,11 @@ pub(crate) fn settings(
         tmp_upload_dir: values.text("tmp_upload_dir").map(PathBuf::from),
         secure_scheme_headers: values.secure_scheme_headers(),
         forwarded_allow_ips: values.trusted("forwarded_allow_ips"),
-        forwarder_headers: values
-            .texts("forwarder_headers")
-            .iter()
-            .map(|name| name.to_uppercase())
-            .collect(),
+        forwarder_headers: values.texts("forwarder_headers").iter().map(|name| name.to_uppercase()).collect(),
         header_map: values.header_map(),
         accesslog: values.text("accesslog"),
         access_log_format: values.needed("access_log_format"),
-        errorlog: values
-            .text("errorlog")
-            .unwrap_or_else(|| "/dev/null".to_owned()),
+        errorlog: values.text("errorlog").unwrap_or_else(|| "/dev/null".to_owned()),
         loglevel: LogLevel::named(&values.needed("loglevel")),
         capture_output: values.switch("capture_output"),
         enable_stdio_inheritance: values.switch("enable_stdio_inheritance"),
@@ -97,10 +79,7 @@ struct Values<'a>(&'a [Named]);
 
 impl Values<'_> {
     fn named(&self, name: &str) -> &Named {
-        self.0
-            .iter()
-            .find(|(known, ..)| *known == name)
-            .expect("only settings of the table are asked for")
+        self.0.iter().find(|(known, ..)| *known == name).expect("only settings of the table are asked for")
     }
 
     fn get(&self, name: &str) -> &Value {
@@ -147,43 +126,29 @@ impl Values<'_> {
     }
 
     fn binds(&self) -> Vec<Bind> {
-        let binds = self
-            .texts("bind")
-            .iter()
-            .map(|text| text.parse())
-            .collect::<Result<_, _>>();
+        let binds = self.texts("bind").iter().map(|text| text.parse()).collect::<Result<_, _>>();
         binds.expect("every address was checked")
     }
 
     fn trusted(&self, name: &str) -> AddressList {
-        AddressList::parse(self.texts(name).iter().map(String::as_str))
-            .expect("every network was checked")
+        AddressList::parse(self.texts(name).iter().map(String::as_str)).expect("every network was checked")
     }
 
     fn raw_env(&self) -> Vec<(String, String)> {
-        let pair = |text: &String| {
-            text.split_once('=')
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        };
+        let pair = |text: &String| text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
         self.texts("raw_env").iter().filter_map(pair).collect()
     }
 
     fn secure_scheme_headers(&self) -> Vec<(String, String)> {
         match self.get("secure_scheme_headers") {
-            Value::Map(pairs) => pairs
-                .iter()
-                .map(|(name, word)| (name.to_uppercase(), word.shown()))
-                .collect(),
+            Value::Map(pairs) => pairs.iter().map(|(name, word)| (name.to_uppercase(), word.shown())).collect(),
             other => unreachable!("the headers were checked to be a dict, they are {other}"),
         }
     }
 
     fn pythonpath(&self, chdir: &Path) -> Vec<PathBuf> {
         let list = self.text("pythonpath").unwrap_or_default();
-        list.split(',')
-            .filter(|path| !path.is_empty())
-            .map(|path| chdir.join(path))
-            .collect()
+        list.split(',').filter(|path| !path.is_empty()).map(|path| chdir.join(path)).collect()
     }
 
     fn reload_engine(&self) -> ReloadEngine {
@@ -205,14 +170,8 @@ impl Values<'_> {
     /// The table's own default is Gunicorn's name, which would tell nobody what runs here.
     fn proc_name(&self, application: &str) -> String {
         let (_, _, origin) = self.named("default_proc_name");
-        let fallback = if *origin == Origin::Default {
-            None
-        } else {
-            self.text("default_proc_name")
-        };
-        self.text("proc_name")
-            .or(fallback)
-            .unwrap_or_else(|| application.to_owned())
+        let fallback = if *origin == Origin::Default { None } else { self.text("default_proc_name") };
+        self.text("proc_name").or(fallback).unwrap_or_else(|| application.to_owned())
     }
 }
 
@@ -222,13 +181,8 @@ mod tests {
     use crate::{Context, Layer, resolve};
 
     fn with(name: &str, value: Value) -> Settings {
-        let layer = Layer {
-            origin: Origin::CommandLine,
-            values: vec![(name.to_owned(), value)],
-        };
-        resolve(&[layer], Some("app"), &Context::bare())
-            .unwrap()
-            .settings
+        let layer = Layer { origin: Origin::CommandLine, values: vec![(name.to_owned(), value)] };
+        resolve(&[layer], Some("app"), &Context::bare()).unwrap().settings
     }
 
     #[test]
@@ -237,43 +191,22 @@ mod tests {
         assert_eq!(limit("limit_request_line", 9000).limit_request_line, 8190);
         assert_eq!(limit("limit_request_line", 0).limit_request_line, 0);
         assert_eq!(limit("limit_request_fields", 0).limit_request_fields, 32768);
-        assert_eq!(
-            limit("limit_request_fields", 40000).limit_request_fields,
-            32768
-        );
-        assert_eq!(
-            limit("limit_request_field_size", 0).limit_request_field_size,
-            8190
-        );
-        assert_eq!(
-            limit("timeout", i64::MAX).timeout,
-            Duration::from_secs(u32::MAX.into())
-        );
+        assert_eq!(limit("limit_request_fields", 40000).limit_request_fields, 32768);
+        assert_eq!(limit("limit_request_field_size", 0).limit_request_field_size, 8190);
+        assert_eq!(limit("timeout", i64::MAX).timeout, Duration::from_secs(u32::MAX.into()));
     }
 
     #[test]
     fn texts_become_what_they_mean() {
         let pairs = with("raw_env", Value::texts(["A=1=2", "B="])).raw_env;
-        assert_eq!(
-            pairs,
-            [("A".into(), "1=2".into()), ("B".into(), String::new())]
-        );
+        assert_eq!(pairs, [("A".into(), "1=2".into()), ("B".into(), String::new())]);
         let paths = with("pythonpath", Value::text("a,/b")).pythonpath;
         assert_eq!(paths, [Path::new("/tmp/a"), Path::new("/b")]);
         assert_eq!(with("pidfile", Value::text("")).pidfile, None);
         assert_eq!(with("errorlog", Value::None).errorlog, "/dev/null");
-        assert_eq!(
-            with("reload_engine", Value::text("poll")).reload_engine,
-            ReloadEngine::Poll
-        );
-        assert_eq!(
-            with("header_map", Value::text("refuse")).header_map,
-            HeaderMapPolicy::Refuse
-        );
-        assert_eq!(
-            with("user", Value::text("root")).user_name.as_deref(),
-            Some("root")
-        );
+        assert_eq!(with("reload_engine", Value::text("poll")).reload_engine, ReloadEngine::Poll);
+        assert_eq!(with("header_map", Value::text("refuse")).header_map, HeaderMapPolicy::Refuse);
+        assert_eq!(with("user", Value::text("root")).user_name.as_deref(), Some("root"));
         assert_eq!(with("umask", Value::Int(0o1022)).umask, 0o022);
     }
 }

@@ -19,43 +19,27 @@ pub(crate) fn usage_line(program: &str) -> String {
 impl Usage<'_> {
     /// Exit code 2 with the usage and one sentence.
     pub(crate) fn exit(&self, problem: &str) -> EarlyExit {
-        let place = self
-            .variable
-            .map(|variable| format!(" (in {variable})"))
-            .unwrap_or_default();
+        let place = self.variable.map(|variable| format!(" (in {variable})")).unwrap_or_default();
         let (program, usage) = (self.program, usage_line(self.program));
         let stderr = format!("usage: {usage}\n{program}: error: {problem}{place}\n");
-        EarlyExit {
-            code: 2,
-            stdout: String::new(),
-            stderr,
-        }
+        EarlyExit { code: 2, stdout: String::new(), stderr }
     }
 
     /// The sentence for what clap found.
     pub(crate) fn words_for(&self, error: &Error) -> String {
         let argument = context(error, ContextKind::InvalidArg).unwrap_or_default();
         match error.kind() {
-            ErrorKind::UnknownArgument => {
-                unknown(&argument, context(error, ContextKind::SuggestedArg))
-            }
+            ErrorKind::UnknownArgument => unknown(&argument, context(error, ContextKind::SuggestedArg)),
             ErrorKind::InvalidValue => {
                 format!("argument {}: expected one argument", named(&argument))
             }
             ErrorKind::TooManyValues => {
                 let value = context(error, ContextKind::InvalidValue).unwrap_or_default();
-                format!(
-                    "argument {}: ignored explicit argument '{value}'",
-                    named(&argument)
-                )
+                format!("argument {}: ignored explicit argument '{value}'", named(&argument))
             }
             _ => {
                 let text = error.render().to_string();
-                text.lines()
-                    .next()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ")
-                    .to_owned()
+                text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
             }
         }
     }
@@ -69,15 +53,10 @@ fn context(error: &Error, kind: ContextKind) -> Option<String> {
 }
 
 fn unknown(argument: &str, suggestion: Option<String>) -> String {
-    let candidates: Vec<String> = long_flags()
-        .filter(|flag| flag.starts_with(argument))
-        .collect();
+    let candidates: Vec<String> = long_flags().filter(|flag| flag.starts_with(argument)).collect();
     match suggestion {
         _ if argument.len() > 2 && candidates.len() > 1 => {
-            format!(
-                "ambiguous option: {argument} could match {}",
-                candidates.join(", ")
-            )
+            format!("ambiguous option: {argument} could match {}", candidates.join(", "))
         }
         Some(suggestion) => {
             format!("unrecognized arguments: {argument}, did you mean {suggestion}?")
@@ -87,16 +66,12 @@ fn unknown(argument: &str, suggestion: Option<String>) -> String {
 }
 
 fn long_flags() -> impl Iterator<Item = String> {
-    TABLE
-        .iter()
-        .flat_map(|setting| setting.long.iter().map(|flag| format!("--{flag}")))
+    TABLE.iter().flat_map(|setting| setting.long.iter().map(|flag| format!("--{flag}")))
 }
 
 /// All flags of the setting that clap calls "--workers <INT>".
 fn named(argument: &str) -> String {
     let flag = argument.split([' ', '=', '[']).next().unwrap_or_default();
-    let known = TABLE
-        .iter()
-        .find(|setting| setting.flag().as_deref() == Some(flag));
+    let known = TABLE.iter().find(|setting| setting.flag().as_deref() == Some(flag));
     known.map_or_else(|| flag.to_owned(), Setting::flags)
 }

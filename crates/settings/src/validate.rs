@@ -36,30 +36,20 @@ pub(crate) fn checked(setting: &Setting, value: &Value, start: &Path) -> Result<
 /// What single settings ask beyond their kind.
 fn further(name: &str, value: &Value) -> Result<(), Problem> {
     match (name, value) {
-        ("bind", Value::List(addresses)) if addresses.is_empty() => {
-            Err("names no address".to_owned())
+        ("bind", Value::List(addresses)) if addresses.is_empty() => Err("names no address".to_owned()),
+        ("bind", Value::List(addresses)) => {
+            addresses.iter().try_for_each(|address| address.shown().parse::<Bind>().map(|_| ()))
         }
-        ("bind", Value::List(addresses)) => addresses
-            .iter()
-            .try_for_each(|address| address.shown().parse::<Bind>().map(|_| ())),
-        ("raw_env", Value::List(pairs)) => {
-            match pairs.iter().find(|pair| !pair.shown().contains('=')) {
-                Some(pair) => Err(format!("{pair} is not of the form KEY=VALUE")),
-                None => Ok(()),
-            }
-        }
+        ("raw_env", Value::List(pairs)) => match pairs.iter().find(|pair| !pair.shown().contains('=')) {
+            Some(pair) => Err(format!("{pair} is not of the form KEY=VALUE")),
+            None => Ok(()),
+        },
         ("access_log_format" | "loglevel", Value::None) => Err("must be a text".to_owned()),
-        ("backlog", Value::Int(length)) if *length > i32::MAX.into() => {
-            Err(format!("must be at most {}", i32::MAX))
-        }
-        ("secure_scheme_headers", Value::Map(pairs)) => {
-            match pairs.iter().find(|(_, word)| !is_text(word)) {
-                Some((header, word)) => {
-                    Err(format!("the value of {header} must be a text, not {word}"))
-                }
-                None => Ok(()),
-            }
-        }
+        ("backlog", Value::Int(length)) if *length > i32::MAX.into() => Err(format!("must be at most {}", i32::MAX)),
+        ("secure_scheme_headers", Value::Map(pairs)) => match pairs.iter().find(|(_, word)| !is_text(word)) {
+            Some((header, word)) => Err(format!("the value of {header} must be a text, not {word}")),
+            None => Ok(()),
+        },
         _ => Ok(()),
     }
 }
@@ -108,10 +98,7 @@ fn texts(value: &Value) -> Result<Vec<String>, Problem> {
         Value::None => Ok(Vec::new()),
         Value::Str(text) if text.is_empty() => Ok(Vec::new()),
         Value::Str(text) => Ok(vec![text.trim().to_owned()]),
-        Value::List(items) => items
-            .iter()
-            .map(|item| text(item).ok().flatten().ok_or_else(|| wrong(item)))
-            .collect(),
+        Value::List(items) => items.iter().map(|item| text(item).ok().flatten().ok_or_else(|| wrong(item))).collect(),
         _ => Err("must be a list of texts".to_owned()),
     }
 }
@@ -120,10 +107,7 @@ fn files(value: &Value, start: &Path) -> Result<Vec<String>, Problem> {
     let files = texts(value)?;
     let is_pattern = |file: &str| file.contains(['*', '?', '[']);
     let is_there = |file: &str| !file.is_empty() && start.join(file).exists();
-    match files
-        .iter()
-        .find(|file| !is_pattern(file) && !is_there(file))
-    {
+    match files.iter().find(|file| !is_pattern(file) && !is_there(file)) {
         Some(missing) => Err(format!("there is no file {}", Value::text(missing))),
         None => Ok(files),
     }
@@ -131,11 +115,7 @@ fn files(value: &Value, start: &Path) -> Result<Vec<String>, Problem> {
 
 fn names(value: &Value) -> Result<Vec<String>, Problem> {
     let list = text(value)?.unwrap_or_default();
-    Ok(list
-        .split(',')
-        .filter(|name| !name.is_empty())
-        .map(|name| name.trim().to_owned())
-        .collect())
+    Ok(list.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect())
 }
 
 fn addresses(value: &Value) -> Result<Vec<String>, Problem> {
@@ -154,10 +134,7 @@ fn choice(setting: &Setting, value: &Value, words: &[&str]) -> Result<Value, Pro
         Value::Bool(true) if setting.support == Support::NotYet => return Ok(value.clone()),
         _ => {}
     }
-    let word = text(value)
-        .map_err(|_| wrong())?
-        .ok_or_else(wrong)?
-        .to_lowercase();
+    let word = text(value).map_err(|_| wrong())?.ok_or_else(wrong)?.to_lowercase();
     match words.contains(&word.as_str()) {
         true => Ok(Value::Str(word)),
         false => Err(wrong()),
@@ -167,9 +144,7 @@ fn choice(setting: &Setting, value: &Value, words: &[&str]) -> Result<Value, Pro
 fn class(value: &Value) -> Result<Value, Problem> {
     match value {
         Value::Callable(_) | Value::None => Ok(value.clone()),
-        value => text(value)
-            .map(|name| name.map_or(Value::None, Value::Str))
-            .map_err(|_| "must be a class".to_owned()),
+        value => text(value).map(|name| name.map_or(Value::None, Value::Str)).map_err(|_| "must be a class".to_owned()),
     }
 }
 
@@ -219,9 +194,7 @@ mod tests {
 
     /// What becomes of a value, as it would be printed.
     fn taken(name: &str, value: Value) -> String {
-        checked(find(name).unwrap(), &value, Path::new("/tmp"))
-            .unwrap()
-            .to_string()
+        checked(find(name).unwrap(), &value, Path::new("/tmp")).unwrap().to_string()
     }
 
     fn problem(name: &str, value: Value) -> String {
@@ -230,32 +203,17 @@ mod tests {
 
     #[test]
     fn numbers_come_in_the_forms_of_python() {
-        let forms = [
-            (Value::Int(0), "0"),
-            (Value::Bool(true), "1"),
-            (Value::text(" 0x3 "), "3"),
-            (Value::text("1_0"), "10"),
-        ];
+        let forms =
+            [(Value::Int(0), "0"), (Value::Bool(true), "1"), (Value::text(" 0x3 "), "3"), (Value::text("1_0"), "10")];
         for (value, number) in forms {
             assert_eq!(taken("workers", value), number);
         }
-        for value in [
-            Value::Float(2.5),
-            Value::None,
-            Value::text("abc"),
-            Value::texts(["3"]),
-        ] {
+        for value in [Value::Float(2.5), Value::None, Value::text("abc"), Value::texts(["3"])] {
             assert_eq!(problem("workers", value), "must be a whole number");
         }
-        assert_eq!(
-            problem("umask", Value::text("022")),
-            "must be a whole number"
-        );
+        assert_eq!(problem("umask", Value::text("022")), "must be a whole number");
         assert_eq!(problem("timeout", Value::Int(-1)), "must not be negative");
-        assert_eq!(
-            problem("backlog", Value::Int(1 << 31)),
-            "must be at most 2147483647"
-        );
+        assert_eq!(problem("backlog", Value::Int(1 << 31)), "must be at most 2147483647");
     }
 
     #[test]
@@ -263,18 +221,12 @@ mod tests {
         assert_eq!(taken("reload", Value::text(" TRUE")), "True");
         assert_eq!(taken("reload", Value::None), "None");
         assert_eq!(problem("reload", Value::Int(1)), "must be True or False");
-        assert_eq!(
-            problem("reload", Value::text("yes")),
-            "must be True or False"
-        );
+        assert_eq!(problem("reload", Value::text("yes")), "must be True or False");
         assert_eq!(taken("accesslog", Value::text(" x ")), "'x'");
         assert_eq!(problem("accesslog", Value::Int(5)), "must be a text");
         assert_eq!(problem("loglevel", Value::None), "must be a text");
         assert_eq!(problem("pythonpath", Value::texts(["a"])), "must be a text");
-        assert_eq!(
-            problem("header_map", Value::text("x")),
-            "must be one of drop, refuse, dangerous"
-        );
+        assert_eq!(problem("header_map", Value::text("x")), "must be one of drop, refuse, dangerous");
         assert_eq!(problem("worker_class", Value::Int(5)), "must be a class");
         assert_eq!(problem("pre_fork", Value::Int(5)), "must be a function");
     }
@@ -282,66 +234,30 @@ mod tests {
     #[test]
     fn lists_take_a_single_text_for_a_list_of_one() {
         assert_eq!(taken("bind", Value::text("a:1")), "['a:1']");
-        assert_eq!(
-            problem("bind", Value::List(vec![Value::Int(5)])),
-            "5 in the list must be a text"
-        );
+        assert_eq!(problem("bind", Value::List(vec![Value::Int(5)])), "5 in the list must be a text");
         assert_eq!(problem("bind", Value::Int(5)), "must be a list of texts");
         assert_eq!(problem("bind", Value::text("")), "names no address");
-        assert_eq!(
-            taken("raw_env", Value::texts([" A=1=2 ", "B="])),
-            "['A=1=2', 'B=']"
-        );
-        assert_eq!(
-            problem("raw_env", Value::texts(["A"])),
-            "'A' is not of the form KEY=VALUE"
-        );
-        assert_eq!(
-            taken("forwarder_headers", Value::text(" a,,b ")),
-            "['a', 'b']"
-        );
+        assert_eq!(taken("raw_env", Value::texts([" A=1=2 ", "B="])), "['A=1=2', 'B=']");
+        assert_eq!(problem("raw_env", Value::texts(["A"])), "'A' is not of the form KEY=VALUE");
+        assert_eq!(taken("forwarder_headers", Value::text(" a,,b ")), "['a', 'b']");
     }
 
     #[test]
     fn dicts_map_texts_to_texts_where_headers_are_meant() {
         let pair = |value| Value::Map(vec![("X-A".to_owned(), value)]);
-        assert_eq!(
-            taken("secure_scheme_headers", pair(Value::text("b"))),
-            "{'X-A': 'b'}"
-        );
+        assert_eq!(taken("secure_scheme_headers", pair(Value::text("b"))), "{'X-A': 'b'}");
         let sentence = "the value of X-A must be a text, not 5";
-        assert_eq!(
-            problem("secure_scheme_headers", pair(Value::Int(5))),
-            sentence
-        );
-        assert_eq!(
-            problem("secure_scheme_headers", Value::Int(5)),
-            "must be a dict"
-        );
+        assert_eq!(problem("secure_scheme_headers", pair(Value::Int(5))), sentence);
+        assert_eq!(problem("secure_scheme_headers", Value::Int(5)), "must be a dict");
     }
 
     #[test]
     fn what_names_something_on_this_machine_must_be_there() {
-        assert_eq!(
-            problem("user", Value::text("nosuch")),
-            "No such user: 'nosuch'"
-        );
+        assert_eq!(problem("user", Value::text("nosuch")), "No such user: 'nosuch'");
         assert_eq!(taken("chdir", Value::text("./..")), "'/'");
-        assert_eq!(
-            problem("chdir", Value::text("/etc/passwd")),
-            "is not a directory"
-        );
-        assert_eq!(
-            problem("chdir", Value::text("/no")),
-            "can't chdir to it, there is no such directory"
-        );
-        assert_eq!(
-            problem("reload_extra_files", Value::texts(["/no/file"])),
-            "there is no file '/no/file'"
-        );
-        assert_eq!(
-            taken("reload_extra_files", Value::text("/no/*")),
-            "['/no/*']"
-        );
+        assert_eq!(problem("chdir", Value::text("/etc/passwd")), "is not a directory");
+        assert_eq!(problem("chdir", Value::text("/no")), "can't chdir to it, there is no such directory");
+        assert_eq!(problem("reload_extra_files", Value::texts(["/no/file"])), "there is no file '/no/file'");
+        assert_eq!(taken("reload_extra_files", Value::text("/no/*")), "['/no/*']");
     }
 }

@@ -64,10 +64,7 @@ impl fmt::Display for Value {
                 write!(f, "[{}]", items.join(", "))
             }
             Value::Map(pairs) => {
-                let pairs: Vec<String> = pairs
-                    .iter()
-                    .map(|(key, value)| format!("{}: {value}", quoted(key)))
-                    .collect();
+                let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{}: {value}", quoted(key))).collect();
                 write!(f, "{{{}}}", pairs.join(", "))
             }
             Value::Callable(name) => write!(f, "<{name}()>"),
@@ -78,11 +75,7 @@ impl fmt::Display for Value {
 
 /// A Python string literal: single quotes, unless only double quotes spare an escape.
 pub(crate) fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push(quote);
     for letter in text.chars() {
@@ -92,9 +85,7 @@ pub(crate) fn quoted(text: &str) -> String {
             '\t' => literal.push_str("\\t"),
             '\\' => literal.push_str("\\\\"),
             letter if letter == quote => literal.extend(['\\', letter]),
-            letter if letter.is_ascii_control() => {
-                literal.push_str(&format!("\\x{:02x}", letter as u32))
-            }
+            letter if letter.is_ascii_control() => literal.push_str(&format!("\\x{:02x}", letter as u32)),
             letter => literal.push(letter),
         }
     }
@@ -108,16 +99,10 @@ mod tests {
 
     #[test]
     fn values_read_as_python_writes_them() {
-        let map = Value::Map(vec![
-            ("a'b".into(), Value::texts(["x", "y\n"])),
-            ("n".into(), Value::None),
-        ]);
+        let map = Value::Map(vec![("a'b".into(), Value::texts(["x", "y\n"])), ("n".into(), Value::None)]);
         assert_eq!(map.to_string(), r#"{"a'b": ['x', 'y\n'], 'n': None}"#);
         assert_eq!(Value::Float(2.0).to_string(), "2.0");
-        assert_eq!(
-            Value::text("it's \"both\"").to_string(),
-            r#"'it\'s "both"'"#
-        );
+        assert_eq!(Value::text("it's \"both\"").to_string(), r#"'it\'s "both"'"#);
         assert_eq!(Value::text("bare").shown(), "bare");
     }
 }

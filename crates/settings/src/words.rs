@@ -48,20 +48,7 @@ mod tests {
     #[test]
     fn quotes_hold_words_together() {
         let words = split(r#"-w  3 --name 'a b' "c \"d\" \n" e\ f '' # x"y"z "#).unwrap();
-        assert_eq!(
-            words,
-            [
-                "-w",
-                "3",
-                "--name",
-                "a b",
-                r#"c "d" \n"#,
-                "e f",
-                "",
-                "#",
-                "xyz"
-            ]
-        );
+        assert_eq!(words, ["-w", "3", "--name", "a b", r#"c "d" \n"#, "e f", "", "#", "xyz"]);
     }
 
     #[test]

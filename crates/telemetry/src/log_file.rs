@@ -34,7 +34,11 @@ impl LogFile {
                 Stream::Output => std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?,
                 Stream::Error => std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned()?,
             };
-            return Ok(Self { path: None, file: Mutex::new(File::from(copy)), captures_output: AtomicBool::new(false) });
+            return Ok(Self {
+                path: None,
+                file: Mutex::new(File::from(copy)),
+                captures_output: AtomicBool::new(false),
+            });
         }
         let path = std::path::absolute(path)?;
         let file = append_to(&path)?;

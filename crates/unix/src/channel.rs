@@ -33,8 +33,7 @@ pub enum Received {
 impl Channel {
     /// Two connected ends, both close-on-exec.
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (left, right) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        let (left, right) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         Ok((Self(left), Self(right)))
     }
 

@@ -138,10 +138,9 @@ fn reap_matching(which: Option<Pid>, flags: Option<WaitPidFlag>) -> io::Result<O
     loop {
         return match waitpid(which, flags) {
             Ok(WaitStatus::Exited(pid, status)) => Ok(Some((ProcessId(pid.as_raw()), Ending::Exited(status)))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => Ok(Some((
-                ProcessId(pid.as_raw()),
-                Ending::Signaled { number: signal as i32, name: signal.as_str() },
-            ))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                Ok(Some((ProcessId(pid.as_raw()), Ending::Signaled { number: signal as i32, name: signal.as_str() })))
+            }
             Ok(_) | Err(Errno::ECHILD) => Ok(None),
             Err(Errno::EINTR) => continue,
             Err(errno) => Err(errno.into()),

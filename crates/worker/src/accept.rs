@@ -41,9 +41,9 @@ impl Acceptor {
 
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
-            Self::Tcp(listener, _) => listener
-                .poll_accept(context)
-                .map_ok(|(stream, address)| Accepted::Tcp(stream, Peer::Tcp(address))),
+            Self::Tcp(listener, _) => {
+                listener.poll_accept(context).map_ok(|(stream, address)| Accepted::Tcp(stream, Peer::Tcp(address)))
+            }
             Self::Unix(listener, _) => listener.poll_accept(context).map_ok(|(stream, _)| Accepted::Unix(stream)),
         }
     }

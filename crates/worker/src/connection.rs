@@ -32,11 +32,8 @@ pub(crate) fn serve(shared: &Rc<Shared>, socket: Socket, connection: Connection)
     let number = NEXT_NUMBER.replace(NEXT_NUMBER.get() + 1);
     let activity = Rc::new(Activity::default());
     activity.last_progress.set(shared.tick.get());
-    let client = Rc::new(Client {
-        shared: Rc::clone(shared),
-        activity: Rc::clone(&activity),
-        connection: Rc::new(connection),
-    });
+    let client =
+        Rc::new(Client { shared: Rc::clone(shared), activity: Rc::clone(&activity), connection: Rc::new(connection) });
     let open = Open { activity: Rc::clone(&activity), connection: Rc::clone(&client.connection), task: None };
     shared.open.borrow_mut().insert(number, open);
     let ended = Ended { number, shared: Rc::clone(shared) };
@@ -103,8 +100,8 @@ impl Client {
         self.activity.head_since.set(None);
         let settings = &self.shared.settings;
         let (mut head, incoming) = request.into_parts();
-        let judged = limits::check(&head, settings)
-            .and_then(|()| self.shared.policy.apply(&mut head, &self.connection.remote));
+        let judged =
+            limits::check(&head, settings).and_then(|()| self.shared.policy.apply(&mut head, &self.connection.remote));
         let https = match judged {
             Ok(https) => https,
             Err(refusal) => return Ok(self.refuse(refusal)),

@@ -82,9 +82,8 @@ impl CallExchange {
             || head.status.is_informational()
             || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         self.left.set(if bodiless { Some(0) } else { head.length });
-        let wants_headers = |log: &RefCell<ferricorn_telemetry::access_log::AccessLog>| {
-            log.borrow().format().wants_response_headers()
-        };
+        let wants_headers =
+            |log: &RefCell<ferricorn_telemetry::access_log::AccessLog>| log.borrow().format().wants_response_headers();
         if self.shared.access_log.as_ref().is_some_and(wants_headers) {
             self.logged_headers.borrow_mut().clone_from(&head.headers);
         }

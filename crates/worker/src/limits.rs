@@ -38,8 +38,8 @@ pub(crate) fn check(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
 
 fn check_request_line(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
     let method = head.method.as_str();
-    let conventional = (3..=20).contains(&method.len())
-        && !method.bytes().any(|byte| byte.is_ascii_lowercase() || byte == b'#');
+    let conventional =
+        (3..=20).contains(&method.len()) && !method.bytes().any(|byte| byte.is_ascii_lowercase() || byte == b'#');
     if !conventional {
         return Err(bad(format!("Invalid Method '{method}'")));
     }

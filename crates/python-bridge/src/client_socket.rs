@@ -1,0 +1,39 @@
+//! `gunicorn.socket`: the client's socket, made a Python object only when somebody looks at it.
+
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
+use std::rc::Rc;
+
+use ferricorn_application::Connection;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+/// Stands for a `socket.socket` and becomes one at the first use of an attribute. What it sends
+/// goes past the server: only an application that takes the connection over may do so.
+#[pyclass(frozen, unsendable, module = "ferricorn._ferricorn")]
+pub(crate) struct ClientSocket {
+    connection: Rc<Connection>,
+    socket: PyOnceLock<Py<PyAny>>,
+}
+
+impl ClientSocket {
+    pub(crate) fn new(connection: Rc<Connection>) -> Self {
+        Self { connection, socket: PyOnceLock::new() }
+    }
+}
+
+#[pymethods]
+impl ClientSocket {
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let make = || -> PyResult<Py<PyAny>> {
+            let copy = self.connection.socket.as_fd().try_clone_to_owned()?;
+            let number = copy.as_raw_fd();
+            let kwargs = [("fileno", number)];
+            let socket = py.import("socket")?.getattr("socket")?;
+            let socket = socket.call((), Some(&pyo3::types::IntoPyDict::into_py_dict(kwargs, py)?))?;
+            // The Python object owns the copy from here on.
+            let _ = copy.into_raw_fd();
+            Ok(socket.unbind())
+        };
+        self.socket.get_or_try_init(py, make)?.bind(py).getattr(name)
+    }
+}

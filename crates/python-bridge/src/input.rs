@@ -1,0 +1,110 @@
+//! `wsgi.input`: a request body that has fully arrived, as a file-like object.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use ferricorn_application::Body;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+/// Where the bytes are.
+enum Source {
+    Memory(Cursor<Bytes>),
+    File(BufReader<File>),
+}
+
+impl Source {
+    fn reader(&mut self) -> &mut dyn BufRead {
+        match self {
+            Self::Memory(cursor) => cursor,
+            Self::File(reader) => reader,
+        }
+    }
+}
+
+/// The body of one request.
+#[pyclass(frozen, module = "ferricorn._ferricorn")]
+pub(crate) struct Input {
+    /// An application may hand the body to a thread of its own.
+    source: Mutex<Source>,
+}
+
+impl Input {
+    pub(crate) fn new(body: Body) -> Self {
+        let source = match body {
+            Body::Memory(bytes) => Source::Memory(Cursor::new(bytes)),
+            Body::File { file, .. } => Source::File(BufReader::with_capacity(64 * 1024, file)),
+        };
+        Self { source: Mutex::new(source) }
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&mut dyn BufRead) -> io::Result<T>) -> PyResult<T> {
+        let mut source = self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(read(source.reader())?)
+    }
+
+    fn line(&self, most: Option<u64>) -> PyResult<Vec<u8>> {
+        self.with(|reader| {
+            let mut line = Vec::new();
+            match most {
+                Some(most) => reader.take(most).read_until(b'\n', &mut line)?,
+                None => reader.read_until(b'\n', &mut line)?,
+            };
+            Ok(line)
+        })
+    }
+}
+
+/// A size argument: `None` and negative numbers mean everything.
+fn bound(size: Option<i64>) -> Option<u64> {
+    size.and_then(|size| u64::try_from(size).ok())
+}
+
+#[pymethods]
+impl Input {
+    #[pyo3(signature = (size = None, /))]
+    fn read<'py>(&self, py: Python<'py>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
+        let read = self.with(|reader| {
+            let mut bytes = Vec::new();
+            match bound(size) {
+                Some(most) => reader.take(most).read_to_end(&mut bytes)?,
+                None => reader.read_to_end(&mut bytes)?,
+            };
+            Ok(bytes)
+        })?;
+        Ok(PyBytes::new(py, &read))
+    }
+
+    #[pyo3(signature = (size = None, /))]
+    fn readline<'py>(&self, py: Python<'py>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.line(bound(size))?))
+    }
+
+    /// All lines; with a hint, no more than bring it to that many bytes.
+    #[pyo3(signature = (hint = None, /))]
+    fn readlines<'py>(&self, py: Python<'py>, hint: Option<i64>) -> PyResult<Bound<'py, PyList>> {
+        let enough = bound(hint).filter(|hint| *hint > 0);
+        let lines = PyList::empty(py);
+        let mut total = 0;
+        while enough.is_none_or(|enough| total < enough) {
+            let line = self.line(None)?;
+            if line.is_empty() {
+                break;
+            }
+            total += line.len() as u64;
+            lines.append(PyBytes::new(py, &line))?;
+        }
+        Ok(lines)
+    }
+
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let line = self.line(None)?;
+        Ok((!line.is_empty()).then(|| PyBytes::new(py, &line)))
+    }
+}

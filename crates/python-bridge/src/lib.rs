@@ -1,0 +1,70 @@
+//! The Python extension module `ferricorn._ferricorn`: everything that knows Python, and nothing
+//! else.
+//!
+//! - [`_ferricorn`]: the module's contents
+//! - `loader`: configuration files and application objects
+//! - `wsgi`: one call of a WSGI application, from request to response
+//! - `environ`, `input`, `start_response`, `response_head`, `file_wrapper`, `error_stream`,
+//!   `client_socket`: the objects that such a call is made of
+//! - `interrupt`: signals that end a call
+//! - `interpreter`: the one file with `unsafe`: forking, and waiting without the GIL
+
+mod client_socket;
+mod environ;
+mod error_stream;
+mod file_wrapper;
+mod input;
+mod interpreter;
+mod interrupt;
+mod loader;
+mod response_head;
+mod start_response;
+mod wsgi;
+
+use pyo3::prelude::*;
+
+/// The extension module.
+#[pymodule(gil_used = true)]
+mod _ferricorn {
+    use std::ffi::OsString;
+
+    use ferricorn_server::Invocation;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::client_socket::ClientSocket;
+    #[pymodule_export]
+    use crate::error_stream::ErrorStream;
+    #[pymodule_export]
+    use crate::file_wrapper::FileWrapper;
+    #[pymodule_export]
+    use crate::input::Input;
+    #[pymodule_export]
+    use crate::start_response::StartResponse;
+    use crate::{interpreter, interrupt, loader::PythonLoader};
+
+    /// The version of ferricorn.
+    #[pymodule_export]
+    const VERSION: &str = ferricorn_server::VERSION;
+
+    /// Runs the program: `arguments` without its own name, `command` what starts it again.
+    /// Returns its exit status; in a worker it does not return.
+    #[pyfunction]
+    fn main(py: Python<'_>, program: String, arguments: Vec<String>, command: Vec<OsString>) -> PyResult<u8> {
+        interrupt::let_signals_end_the_process(py)?;
+        let invocation = Invocation { program, arguments, command };
+        Ok(interpreter::detached(py, || ferricorn_server::run(invocation, &mut PythonLoader::default())))
+    }
+}
+
+/// A Python exception as the text of its traceback.
+fn traceback(py: Python<'_>, error: &PyErr) -> String {
+    let format = || {
+        let lines = py.import("traceback")?.call_method1("format_exception", (error.value(py),))?;
+        lines.extract::<Vec<String>>()
+    };
+    match format() {
+        Ok(lines) => lines.concat().trim_end().to_owned(),
+        Err(_) => error.to_string(),
+    }
+}

@@ -1,0 +1,76 @@
+//! `start_response`, and the `write` that it returns.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use ferricorn_application::{Exchange, Head};
+use pyo3::exceptions::{PyAssertionError, PyConnectionResetError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+use crate::interpreter::detached;
+use crate::response_head;
+
+/// The callable of one request.
+#[pyclass(frozen, unsendable, module = "ferricorn._ferricorn")]
+pub(crate) struct StartResponse {
+    exchange: Rc<dyn Exchange>,
+    /// What the application has said and the client has not yet been told.
+    head: RefCell<Option<Head>>,
+    called: Cell<bool>,
+}
+
+impl StartResponse {
+    pub(crate) fn new(exchange: Rc<dyn Exchange>) -> Self {
+        Self { exchange, head: RefCell::new(None), called: Cell::new(false) }
+    }
+
+    /// The head, which is on its way from here on; an error if the application never gave one.
+    pub(crate) fn take_head(&self) -> PyResult<Head> {
+        self.head.borrow_mut().take().ok_or_else(|| {
+            PyAssertionError::new_err("the application returned a body without having called start_response()")
+        })
+    }
+}
+
+#[pymethods]
+impl StartResponse {
+    #[pyo3(signature = (status, headers, exc_info = None))]
+    fn __call__<'py>(
+        slf: &Bound<'py, Self>,
+        status: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+        exc_info: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let this = slf.borrow();
+        match exc_info.filter(|exc_info| !exc_info.is_none()) {
+            Some(exc_info) if this.exchange.begun() => {
+                // Too late for another answer: the application's error goes on its way.
+                let exc_info = exc_info.cast::<PyTuple>()?;
+                let error = exc_info.get_item(1)?.call_method1("with_traceback", (exc_info.get_item(2)?,))?;
+                return Err(PyErr::from_value(error));
+            }
+            Some(_) => {}
+            None if this.called.get() => {
+                return Err(PyAssertionError::new_err("start_response() was called twice without exc_info"));
+            }
+            None => {}
+        }
+        *this.head.borrow_mut() = Some(response_head::parse(status, headers)?);
+        this.called.set(true);
+        slf.getattr(intern!(py, "write"))
+    }
+
+    /// Sends a piece of the body before what the application returns.
+    fn write(&self, py: Python<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+        if !self.exchange.begun() {
+            self.exchange.begin(self.take_head()?);
+        }
+        let piece = Bytes::copy_from_slice(data.as_bytes());
+        detached(py, || self.exchange.send(piece, true))
+            .map_err(|gone| PyConnectionResetError::new_err(gone.to_string()))
+    }
+}

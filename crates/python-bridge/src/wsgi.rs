@@ -1,0 +1,269 @@
+//! One call of a WSGI application, from request to response.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use ferricorn_application::{Application, Exchange, Gone, Request, error_page};
+use ferricorn_settings::Settings;
+use ferricorn_telemetry::access_log::Format;
+use ferricorn_unix::descriptor;
+use http::StatusCode;
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+
+use crate::environ::Environs;
+use crate::file_wrapper::FileWrapper;
+use crate::interpreter::detached;
+use crate::interrupt::Interruptible;
+use crate::start_response::StartResponse;
+use crate::traceback;
+
+/// A WSGI application object, ready to be called.
+pub(crate) struct WsgiApplication {
+    object: Py<PyAny>,
+    environs: Environs,
+    /// Environ names that the access log wants to know.
+    logged_names: Vec<String>,
+}
+
+/// How the body of a response ended.
+enum Ended {
+    /// All of it was handed over.
+    Complete,
+    /// Nobody takes it any more.
+    ClientGone,
+}
+
+impl From<Result<(), Gone>> for Ended {
+    fn from(sent: Result<(), Gone>) -> Self {
+        if sent.is_ok() { Self::Complete } else { Self::ClientGone }
+    }
+}
+
+impl WsgiApplication {
+    pub(crate) fn new(py: Python<'_>, object: Py<PyAny>, settings: &Settings) -> PyResult<Self> {
+        let format = Format::parse(&settings.access_log_format).ok().filter(|_| settings.accesslog.is_some());
+        let logged_names = format.map(|format| format.environ_names().map(str::to_owned).collect());
+        Ok(Self { object, environs: Environs::new(py, settings)?, logged_names: logged_names.unwrap_or_default() })
+    }
+
+    fn answer(&mut self, py: Python<'_>, request: &mut Request, exchange: &Rc<dyn Exchange>) -> PyResult<()> {
+        let environ = match self.environs.make(py, request)? {
+            Ok(environ) => environ,
+            Err(outside) => {
+                log::warn!("Path {:?} does not begin with SCRIPT_NAME {:?}", outside.path, outside.script_name);
+                respond_with_error(exchange);
+                return Ok(());
+            }
+        };
+        let start = Bound::new(py, StartResponse::new(Rc::clone(exchange)))?;
+        let body = self.object.bind(py).call1((&environ, &start));
+        let sent = body.and_then(|body| send_and_close(&body, &start, exchange));
+        self.annotate(&environ, exchange);
+        sent
+    }
+
+    fn annotate(&self, environ: &Bound<'_, PyDict>, exchange: &Rc<dyn Exchange>) {
+        for (key, value) in environ.iter().filter(|_| !self.logged_names.is_empty()) {
+            let key = key.to_string();
+            if self.logged_names.iter().any(|name| name.eq_ignore_ascii_case(&key)) {
+                exchange.annotate(&key, value.to_string());
+            }
+        }
+    }
+}
+
+impl Application for WsgiApplication {
+    fn call(&mut self, mut request: Request, exchange: Rc<dyn Exchange>) {
+        Python::attach(|py| {
+            let answered = {
+                let _interruptible = Interruptible::begin();
+                self.answer(py, &mut request, &exchange)
+            };
+            if let Err(error) = answered {
+                let (method, target) = (request.head.method.as_str(), request.raw_target());
+                log::error!("Error handling request {method} {target}\n{}", traceback(py, &error));
+                respond_with_error(&exchange);
+            }
+        });
+    }
+
+    fn finish(&mut self) {
+        Python::attach(|py| {
+            let finished = py.import("ferricorn._loading").and_then(|module| module.call_method0("finish"));
+            if let Err(error) = finished {
+                log::error!("Exception at the end of the worker\n{}", traceback(py, &error));
+            }
+        });
+    }
+
+    fn source_files(&mut self) -> Vec<PathBuf> {
+        Python::attach(|py| {
+            let files =
+                py.import("ferricorn._loading").and_then(|module| module.call_method0("source_files")?.extract());
+            files.unwrap_or_else(|error: PyErr| {
+                log::error!("Cannot list source files: {error}");
+                Vec::new()
+            })
+        })
+    }
+}
+
+/// The server's own page, or, where the application's answer is under way, the end of the
+/// connection.
+fn respond_with_error(exchange: &Rc<dyn Exchange>) {
+    if exchange.begun() {
+        exchange.abort();
+    } else {
+        let (head, page) = error_page::page(StatusCode::INTERNAL_SERVER_ERROR, "");
+        exchange.respond(head, page);
+    }
+}
+
+/// Sends what the application returned, and closes it whatever happened.
+fn send_and_close(
+    body: &Bound<'_, PyAny>,
+    start: &Bound<'_, StartResponse>,
+    exchange: &Rc<dyn Exchange>,
+) -> PyResult<()> {
+    let py = body.py();
+    let sent = send(body, &start.borrow(), exchange);
+    if body.is_exact_instance_of::<PyList>() || body.is_exact_instance_of::<PyTuple>() {
+        return sent.map(drop);
+    }
+    let closed = match body.getattr_opt(intern!(py, "close"))? {
+        Some(close) => close.call0().map(drop),
+        None => Ok(()),
+    };
+    match (sent, closed) {
+        (Ok(_), closed) => closed,
+        (Err(error), Ok(())) => Err(error),
+        (Err(error), Err(at_close)) => {
+            log::error!("Exception in close() after another one\n{}", traceback(py, &at_close));
+            Err(error)
+        }
+    }
+}
+
+fn send(body: &Bound<'_, PyAny>, start: &StartResponse, exchange: &Rc<dyn Exchange>) -> PyResult<Ended> {
+    if let Ok(wrapper) = body.cast_exact::<FileWrapper>()
+        && !exchange.begun()
+        && let Some(file) = regular_file(wrapper)?
+    {
+        exchange.respond_file(start.take_head()?, file.file, file.offset, file.length);
+        return Ok(Ended::Complete);
+    }
+    if let Ok(list) = body.cast_exact::<PyList>() {
+        return send_ready_made(list.iter(), list.len(), start, exchange);
+    }
+    if let Ok(tuple) = body.cast_exact::<PyTuple>() {
+        return send_ready_made(tuple.iter(), tuple.len(), start, exchange);
+    }
+    send_generated(body, start, exchange)
+}
+
+/// A body that is all there already: nothing is gained by sending its pieces one by one.
+fn send_ready_made<'py>(
+    mut pieces: impl Iterator<Item = Bound<'py, PyAny>>,
+    count: usize,
+    start: &StartResponse,
+    exchange: &Rc<dyn Exchange>,
+) -> PyResult<Ended> {
+    let whole = match (count, pieces.next()) {
+        (1, Some(piece)) => bytes_of(&piece)?,
+        (_, first) => {
+            let mut joined = Vec::new();
+            for piece in first.into_iter().chain(pieces) {
+                joined.extend_from_slice(piece_of(&piece)?.as_bytes());
+            }
+            Bytes::from(joined)
+        }
+    };
+    if exchange.begun() {
+        let sent = exchange.send(whole, false);
+        exchange.finish();
+        return Ok(sent.into());
+    }
+    exchange.respond(start.take_head()?, whole);
+    Ok(Ended::Complete)
+}
+
+/// A body that is made while it is sent.
+fn send_generated(body: &Bound<'_, PyAny>, start: &StartResponse, exchange: &Rc<dyn Exchange>) -> PyResult<Ended> {
+    let py = body.py();
+    let mut pieces = body.try_iter()?;
+    let mut settled = false;
+    while let Some(piece) = pieces.next().transpose()? {
+        let piece = bytes_of(&piece)?;
+        if piece.is_empty() || settled {
+            continue;
+        }
+        if !exchange.begun() {
+            let head = start.take_head()?;
+            if head.length.is_some_and(|length| length <= piece.len() as u64) {
+                // The first piece is all the client gets; the rest is for the application's sake.
+                exchange.respond(head, piece);
+                detached(py, || exchange.settle());
+                settled = true;
+                continue;
+            }
+            exchange.begin(head);
+        }
+        if detached(py, || exchange.send(piece, true)).is_err() {
+            exchange.abort();
+            return Ok(Ended::ClientGone);
+        }
+    }
+    if settled {
+        return Ok(Ended::Complete);
+    }
+    if exchange.begun() {
+        exchange.finish();
+    } else {
+        exchange.respond(start.take_head()?, Bytes::new());
+    }
+    detached(py, || exchange.settle());
+    Ok(Ended::Complete)
+}
+
+fn piece_of<'a, 'py>(piece: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyBytes>> {
+    piece.cast::<PyBytes>().map_err(|_| {
+        let kind = piece.get_type();
+        PyTypeError::new_err(format!("the body is not made of bytes: {kind}"))
+    })
+}
+
+fn bytes_of(piece: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    Ok(Bytes::copy_from_slice(piece_of(piece)?.as_bytes()))
+}
+
+/// Part of a regular file, from where its reader has got to.
+struct FilePart {
+    file: File,
+    offset: u64,
+    length: u64,
+}
+
+/// `None` if the wrapped object is not, or has no, regular file.
+fn regular_file(wrapper: &Bound<'_, FileWrapper>) -> PyResult<Option<FilePart>> {
+    let py = wrapper.py();
+    let filelike = wrapper.getattr("filelike")?;
+    let Ok(number) = filelike.call_method0("fileno").and_then(|number| number.extract::<i32>()) else {
+        return Ok(None);
+    };
+    let copy: i32 = py.import("os")?.call_method1("dup", (number,))?.extract()?;
+    let file = File::from(descriptor::take_inherited(copy)?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let offset = match filelike.call_method0("tell").and_then(|at| at.extract::<u64>()) {
+        Ok(offset) => offset,
+        Err(_) => return Ok(None),
+    };
+    Ok(Some(FilePart { file, offset, length: metadata.len().saturating_sub(offset) }))
+}

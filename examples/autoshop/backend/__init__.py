@@ -1,0 +1,1 @@
+"""Edgar's Auto Shop: the Flask application behind `make demo`."""

@@ -1,0 +1,5 @@
+"""Ferricorn: a prefork application server in Rust for WSGI applications."""
+
+from ferricorn._ferricorn import VERSION as __version__
+
+__all__ = ["__version__"]

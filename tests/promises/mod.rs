@@ -1,0 +1,29 @@
+//! The promises, one file per topic.
+
+mod access_log;
+mod applications;
+mod autoreload;
+mod bad_input;
+mod boot_failure;
+mod command_line;
+mod configuration;
+mod daemon;
+mod deploys;
+mod environ;
+mod errors;
+mod framing;
+mod keep_alive;
+mod logs;
+mod malformed;
+mod not_yet;
+mod recycle;
+mod reload;
+mod slow_clients;
+mod sockets;
+mod start_response;
+mod startup;
+mod stop;
+mod streaming;
+mod timeout;
+mod uploads;
+mod workers;

@@ -1,0 +1,71 @@
+//! Slow clients hold up nobody, even with a single worker.
+
+use crate::harness::Launch;
+
+/// Why this is only promised by us.
+const BLOCKS: &str = "a slow client blocks Gunicorn's sync worker";
+
+/// A client that connects and says nothing does not block another.
+#[test]
+fn a_silent_client_blocks_nobody() {
+    only_ferricorn!(BLOCKS);
+    let server = Launch::app("plain").start();
+    let mut silent = server.connect();
+    server.get("/").expect(200, "hello");
+    silent.get("/").expect(200, "hello");
+}
+
+/// A client whose head trickles in does not block another.
+#[test]
+fn a_slow_head_blocks_nobody() {
+    only_ferricorn!(BLOCKS);
+    let server = Launch::app("plain").start();
+    let mut slow = server.connect();
+    slow.send("GET /token?slow HTTP/1.1\r\nHo");
+    server.get("/").expect(200, "hello");
+    slow.send("st: x\r\n\r\n");
+    slow.response().expect(200, "token=slow");
+}
+
+/// A client whose body trickles in does not block another, and the body arrives complete.
+#[test]
+fn a_slow_upload_blocks_nobody() {
+    only_ferricorn!(BLOCKS);
+    let server = Launch::app("plain").start();
+    let mut slow = server.connect();
+    slow.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234");
+    server.get("/").expect(200, "hello");
+    slow.send("567");
+    server.get("/").expect(200, "hello");
+    slow.send("89");
+    slow.response().expect(200, "0123456789");
+}
+
+/// A client that does not read its large response does not block another, and gets it complete once it reads.
+#[test]
+fn a_slow_download_blocks_nobody() {
+    only_ferricorn!(BLOCKS);
+    let server = Launch::app("framing").start();
+    let mut slow = server.connect();
+    slow.send("GET /big?33554432 HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(slow.head().status, 200);
+    for _ in 0..3 {
+        server.get("/length").expect(200, "hello");
+    }
+    assert_eq!(slow.take(32 << 20).map(|body| body.len()), Ok(32 << 20));
+}
+
+/// Many idle connections do not keep a new one from being served.
+#[test]
+fn idle_connections_block_nobody() {
+    only_ferricorn!("Gunicorn's sync worker keeps no connection alive");
+    let server = Launch::app("plain").args("--keep-alive 30").start();
+    let mut idle: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    for connection in &mut idle {
+        connection.get("/").expect(200, "hello");
+    }
+    server.get("/").expect(200, "hello");
+    for connection in &mut idle {
+        connection.get("/").expect(200, "hello");
+    }
+}

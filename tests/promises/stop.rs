@@ -1,0 +1,118 @@
+//! Stopping: gently with TERM, quickly with INT and QUIT, always with exit 0 and nothing left.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::harness::connection::Connection;
+use crate::harness::process::{send, working_in};
+use crate::harness::{Launch, Server};
+
+/// Starts a request that waits for the file `open`, and waits until the application has begun it.
+fn held_request(server: &Server) -> Connection {
+    let mut connection = server.connect();
+    connection.send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
+    server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
+    connection
+}
+
+/// TERM lets the request in flight finish, then the server exits 0, says so, and removes its pid file.
+#[test]
+fn term_lets_requests_finish() {
+    let server = Launch::app("plain").args("--workers 2 --pid server.pid").start();
+    let mut connection = held_request(&server);
+    server.signal(Signal::SIGTERM);
+    server.wait_log("Handling signal: term");
+    server.write("open", "");
+    connection.response().expect(200, "passed");
+    assert_eq!(server.wait_exit(), 0);
+    assert_eq!(server.wait_line("Shutting down: Master").level, "INFO");
+    assert!(!server.workdir().has("server.pid"));
+    server.wait_nothing_running();
+}
+
+/// A request that outlives `--graceful-timeout` does not hold up the stop; the exit status is 0 all the same.
+#[test]
+fn the_graceful_timeout_bounds_the_stop() {
+    let server = Launch::app("plain").args("--graceful-timeout 1").start();
+    let mut connection = held_request(&server);
+    let asked = Instant::now();
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    assert!((1..8).contains(&asked.elapsed().as_secs()), "it took {:?}", asked.elapsed());
+    connection.drain();
+    server.wait_nothing_running();
+}
+
+/// INT and QUIT do not wait for the request in flight: exit 0 within seconds.
+#[test]
+fn int_and_quit_are_quick() {
+    for signal in [Signal::SIGINT, Signal::SIGQUIT] {
+        let server = Launch::app("plain").args("--workers 2").start();
+        let mut connection = held_request(&server);
+        let asked = Instant::now();
+        assert_eq!(server.stop(signal), 0);
+        assert!(asked.elapsed() < Duration::from_secs(8), "{signal} took {:?}", asked.elapsed());
+        server.wait_log("Shutting down: Master");
+        connection.drain();
+        server.wait_nothing_running();
+    }
+}
+
+/// INT during a gentle stop makes it a quick one.
+#[test]
+fn int_hastens_a_gentle_stop() {
+    let server = Launch::app("plain").start();
+    let mut connection = held_request(&server);
+    server.signal(Signal::SIGTERM);
+    server.wait_log("Handling signal: term");
+    let asked = Instant::now();
+    assert_eq!(server.stop(Signal::SIGINT), 0);
+    assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
+    server.wait_log("Quick shutdown requested");
+    connection.drain();
+}
+
+/// Ctrl-C in a terminal reaches every process of the server at once: exit 0 all the same.
+#[test]
+fn a_terminals_interrupt_stops_everything() {
+    let server = Launch::app("plain").args("--workers 2").start();
+    server.wait_workers(2);
+    server.get("/").expect(200, "hello");
+    for pid in working_in(server.workdir().path()) {
+        send(pid, Signal::SIGINT);
+    }
+    assert_eq!(server.wait_exit(), 0);
+    assert!(!server.log().contains("KeyboardInterrupt"), "{}", server.log());
+    server.wait_nothing_running();
+}
+
+/// After a stop nobody listens: a new connection is refused.
+#[test]
+fn nobody_listens_after_a_stop() {
+    let server = Launch::app("plain").start();
+    server.get("/").expect(200, "hello");
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    assert!(Connection::open(&server.address()).is_err());
+}
+
+/// A stop right after the start, while workers still import, is as clean as any other.
+#[test]
+fn a_stop_during_the_start_is_clean() {
+    let app = "import time\nopen('importing', 'w').close()\ntime.sleep(0.5)\nfrom plain import application\n";
+    let server = Launch::app("late").file("late.py", app).args("--workers 2").start();
+    server.wait_for("an import", || server.workdir().has("importing").then_some(()));
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    server.wait_nothing_running();
+}
+
+/// An idle keep-alive connection does not hold up a gentle stop.
+#[test]
+fn idle_connections_do_not_hold_up_the_stop() {
+    let server = Launch::app("plain").args("--keep-alive 30").start();
+    let mut connection = server.connect();
+    connection.get("/").expect(200, "hello");
+    let asked = Instant::now();
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
+    connection.drain();
+}
