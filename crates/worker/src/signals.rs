@@ -31,7 +31,9 @@ impl Signals {
 
     /// Obeys for the worker's life.
     pub(crate) async fn obey(mut self, shared: Rc<Shared>) -> io::Result<()> {
-        let pipe = tokio::net::UnixStream::from_std(self.0.get_read().try_clone()?)?;
+        let pipe = self.0.get_read().try_clone()?;
+        pipe.set_nonblocking(true)?;
+        let pipe = tokio::net::UnixStream::from_std(pipe)?;
         loop {
             pipe.readable().await?;
             // Emptied first: a signal that comes after this makes the pipe readable again.
