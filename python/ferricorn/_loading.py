@@ -41,7 +41,7 @@ def evaluate_file(path: str) -> dict[str, Any]:
             code = compile(file.read(), path, "exec")
     except SyntaxError as error:
         raise BadConfiguration(
-            f"the configuration file {path} has a syntax error in line {error.lineno}: {error.msg}"
+            f"Failed to read config file: {path}, line {error.lineno}: {type(error).__name__}: {error.msg}"
         ) from None
     except (OSError, ValueError) as error:
         raise BadConfiguration(f"the configuration file {path} cannot be read: {error}") from None
@@ -95,7 +95,7 @@ def load(specification: str) -> Callable[..., Any]:
     if found is None:
         raise NotAnApplication(f"Failed to find application object: {expression!r} in {module_name!r} is None.")
     if not callable(found):
-        raise NotAnApplication(f"Application object must be callable: {expression!r} in {module_name!r} is not.")
+        raise NotAnApplication(f"Application object must be callable. {expression!r} in {module_name!r} is not.")
     return found
 
 

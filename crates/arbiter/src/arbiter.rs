@@ -62,6 +62,8 @@ pub(crate) struct Arbiter {
     pub(crate) candidate: Option<Generation>,
     pub(crate) leaving_molds: Vec<LeavingMold>,
     pub(crate) generations: u64,
+    /// A reload was asked for before the first generation was ready.
+    pub(crate) reload_after_start: bool,
     pub(crate) workers: Workers,
     /// How many workers are wanted; TTIN and TTOU change it until the next reload.
     pub(crate) target: usize,
@@ -111,6 +113,7 @@ impl Arbiter {
             candidate: None,
             leaving_molds: Vec::new(),
             generations: 0,
+            reload_after_start: false,
             workers: Workers::default(),
             target: 0,
             respawn: Backoff::default(),

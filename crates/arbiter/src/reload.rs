@@ -29,6 +29,11 @@ impl Arbiter {
     /// SIGHUP: a new generation, whatever became of the last attempt.
     pub(crate) fn reload(&mut self) -> io::Result<()> {
         log::info!("Hang up: Master");
+        if self.current.is_none() {
+            // There is nothing to fall back to yet: first let the first generation serve.
+            self.reload_after_start = true;
+            return Ok(());
+        }
         self.dismiss_candidate()?;
         self.start_candidate()
     }
@@ -182,7 +187,7 @@ impl Arbiter {
         let Some(settings) = candidate.settings.clone() else { return Ok(()) };
         let Some(old) = self.current.replace(candidate) else {
             notify(&format!("READY=1\nSTATUS={} is serving\n", self.launch.program));
-            return Ok(());
+            return if std::mem::take(&mut self.reload_after_start) { self.start_candidate() } else { Ok(()) };
         };
         log::info!("Reload: the new workers are good, the old ones will be replaced");
         self.target = settings.workers;

@@ -1,5 +1,7 @@
 //! A mold, step by step: settings, then what is shared, then orders.
 
+use std::io;
+
 use ferricorn_mold::{Mold, Outcome, ProtocolError, Report};
 use ferricorn_settings::{Settings, print_config};
 use ferricorn_telemetry::logs;
@@ -19,6 +21,8 @@ pub(crate) fn run<L: Loader>(invocation: &Invocation, socket: &str, title: Optio
     };
     match live(invocation, socket, title.as_ref(), loader) {
         Ok(()) => 0,
+        // The master has let this mold go while it was at work.
+        Err(ProtocolError::Socket(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(error) => {
             eprintln!("{program}: {error}");
             1

@@ -106,14 +106,32 @@ pub(crate) struct AnswerBody {
     content: Content,
     /// For bodies whose Content-Length is known and right, so that hyper need not chunk them.
     exact: bool,
+    /// For whole bodies that end before their Content-Length.
+    too_short: bool,
+    /// Whether hyper was given the chance to send what it has before it learns of a failure.
+    sent_rest: Cell<bool>,
     activity: Rc<Activity>,
     shared: Rc<Shared>,
 }
 
 impl AnswerBody {
-    /// `exact`: the response has a Content-Length, and `content` is exactly that long.
-    pub(crate) fn new(content: Content, exact: bool, activity: Rc<Activity>, shared: Rc<Shared>) -> Self {
-        Self { content, exact, activity, shared }
+    /// `length`: the response's Content-Length.
+    pub(crate) fn new(content: Content, length: Option<u64>, activity: Rc<Activity>, shared: Rc<Shared>) -> Self {
+        let whole = match &content {
+            Content::Whole(bytes) => Some(bytes.len() as u64),
+            Content::Pieces(_) | Content::File { .. } => None,
+        };
+        // Where no body is allowed there is none, whatever the length says.
+        let exact = length.is_some() && (whole == length || whole == Some(0));
+        let too_short = length > whole && whole.is_some() && !exact;
+        Self { content, exact, too_short, sent_rest: Cell::new(false), activity, shared }
+    }
+
+    /// Hyper drops what it has buffered when a body fails. The client is to see how far it came:
+    /// hyper flushes when there is nothing to add, so there is nothing to add once more.
+    fn send_rest_first<T>(&self, context: &Context<'_>) -> Poll<T> {
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -122,17 +140,22 @@ impl Body for AnswerBody {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let too_short = self.too_short;
         let piece = match &mut self.content {
+            Content::Whole(bytes) if bytes.is_empty() && too_short => {
+                Poll::Ready(Some(Err(io::Error::other("the body is shorter than its Content-Length"))))
+            }
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
             Content::Pieces(pieces) => pieces.poll_piece(context),
             Content::File { file, offset, left } => Poll::Ready(next_of_file(file, offset, left)),
         };
+        if let Poll::Ready(Some(Err(_))) = &piece
+            && !self.sent_rest.replace(true)
+        {
+            return self.send_rest_first(context);
+        }
         piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(&self.content, Content::Whole(bytes) if bytes.is_empty() && self.exact)
     }
 
     fn size_hint(&self) -> SizeHint {

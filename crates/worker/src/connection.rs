@@ -141,17 +141,11 @@ impl Client {
     fn respond(&self, answer: Answer, close: bool) -> Response<AnswerBody> {
         self.activity.answered.set(true);
         let Answer { head: Head { status, reason, mut headers, length }, content } = answer;
-        let whole = match &content {
-            Content::Whole(bytes) => Some(bytes.len() as u64),
-            _ => None,
-        };
         if close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(header::SERVER, HeaderValue::from_static("ferricorn"));
-        // A body of exactly the promised length; none at all where none is allowed.
-        let exact = length.is_some() && (length == whole || whole == Some(0));
-        let body = AnswerBody::new(content, exact, Rc::clone(&self.activity), Rc::clone(&self.shared));
+        let body = AnswerBody::new(content, length, Rc::clone(&self.activity), Rc::clone(&self.shared));
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;

@@ -2,7 +2,7 @@
 
 use ferricorn_settings::Settings;
 use http::request::Parts;
-use http::{StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Version, header};
 
 /// A request that is not served, and the words for client and log.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub(crate) fn check(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
             return Err(too_large("Limit request headers fields size".to_owned()));
         }
     }
+    check_expectation(head)?;
     for name in [header::HOST, header::CONTENT_TYPE] {
         if head.headers.get_all(&name).iter().nth(1).is_some() {
             return Err(bad(format!("Invalid HTTP Header: '{}'", name.as_str().to_ascii_uppercase())));
@@ -43,6 +44,7 @@ fn check_request_line(head: &Parts, settings: &Settings) -> Result<(), Refusal> 
     if !conventional {
         return Err(bad(format!("Invalid Method '{method}'")));
     }
+    check_target(head)?;
     let target = match (head.uri.path_and_query(), head.uri.authority()) {
         (Some(target), None) => target.as_str().len(),
         _ => head.uri.to_string().len(),
@@ -53,6 +55,29 @@ fn check_request_line(head: &Parts, settings: &Settings) -> Result<(), Refusal> 
         return Err(Refusal { status: StatusCode::URI_TOO_LONG, detail });
     }
     Ok(())
+}
+
+/// The four forms of a request target, each where it belongs.
+fn check_target(head: &Parts) -> Result<(), Refusal> {
+    let uri = &head.uri;
+    let connects = head.method == Method::CONNECT;
+    let fits = match (uri.scheme(), uri.authority()) {
+        (None, Some(_)) => connects,
+        (Some(_), _) => !connects,
+        (None, None) if uri.path() == "*" => head.method == Method::OPTIONS,
+        (None, None) => uri.path().starts_with('/') && !connects,
+    };
+    if fits { Ok(()) } else { Err(bad(format!("Invalid Request Line '{} {uri} {:?}'", head.method, head.version))) }
+}
+
+fn check_expectation(head: &Parts) -> Result<(), Refusal> {
+    let unknown = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    match head.headers.get(header::EXPECT).filter(|value| unknown(value)) {
+        Some(value) if head.version != Version::HTTP_10 => {
+            Err(Refusal { status: StatusCode::EXPECTATION_FAILED, detail: format!("Unknown expectation {value:?}") })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn bad(detail: String) -> Refusal {

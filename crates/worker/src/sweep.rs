@@ -19,8 +19,8 @@ const TICK: Duration = Duration::from_millis(100);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Without a byte in either direction while a body is on its way.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// What a connection gets to send its next request once the worker drains, whatever the
-/// keep-alive setting says.
+/// What a connection gets to send its next request once the worker drains: at least this, and
+/// no more than this when the whole server stops.
 const DRAIN_IDLE: Duration = Duration::from_secs(2);
 
 /// Runs for the worker's life.
@@ -43,9 +43,20 @@ pub(crate) async fn run(shared: Rc<Shared>) {
     }
 }
 
+/// Who is ending.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drain {
+    OfServer,
+    OfWorker,
+}
+
 fn close_idle(shared: &Shared) {
     let tick = shared.tick.get();
-    let draining = matches!(shared.phase(), Phase::Draining { .. });
+    let draining = match shared.phase() {
+        Phase::Draining { .. } if shared.slot.server_is_stopping() => Some(Drain::OfServer),
+        Phase::Draining { .. } => Some(Drain::OfWorker),
+        Phase::Serving | Phase::Leaving => None,
+    };
     for open in shared.open.borrow().values() {
         if is_overdue(open, tick, shared.settings.keepalive, draining)
             && !has_unread_bytes(open)
@@ -56,7 +67,7 @@ fn close_idle(shared: &Shared) {
     }
 }
 
-fn is_overdue(open: &Open, tick: u64, keepalive: Duration, draining: bool) -> bool {
+fn is_overdue(open: &Open, tick: u64, keepalive: Duration, draining: Option<Drain>) -> bool {
     let activity = &open.activity;
     let since = |start: u64| TICK * u32::try_from(tick.saturating_sub(start)).unwrap_or(u32::MAX);
     let quiet = since(activity.last_progress.get());
@@ -73,9 +84,10 @@ fn is_overdue(open: &Open, tick: u64, keepalive: Duration, draining: bool) -> bo
         return since(start) > HEAD_TIMEOUT;
     }
     let patience = match (draining, activity.used.get()) {
-        (true, _) => keepalive.max(DRAIN_IDLE),
-        (false, true) => keepalive,
-        (false, false) => HEAD_TIMEOUT,
+        (Some(Drain::OfServer), _) => DRAIN_IDLE,
+        (Some(Drain::OfWorker), _) => keepalive.max(DRAIN_IDLE),
+        (None, true) => keepalive,
+        (None, false) => HEAD_TIMEOUT,
     };
     quiet > patience
 }

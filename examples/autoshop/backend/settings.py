@@ -48,9 +48,7 @@ class Settings:
             pool_min=pool_min,
             pool_max=pool_max,
             jwt_secret=_jwt_secret(environ),
-            token_lifetime_seconds=_integer(
-                environ, "JWT_LIFETIME_SECONDS", default=8 * 3600, low=1, high=365 * 86400
-            ),
+            token_lifetime_seconds=_integer(environ, "JWT_LIFETIME_SECONDS", default=8 * 3600, low=1, high=365 * 86400),
             cors_origins=_cors_origins(environ),
             secure_cookies=_boolean(environ, "SECURE_COOKIES", default=False),
         )

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Mapping
 
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 
@@ -47,7 +48,7 @@ def _signature(secret: str, signed: str) -> str:
     return _encode(digest)
 
 
-def _encode_json(value: dict[str, object]) -> str:
+def _encode_json(value: Mapping[str, object]) -> str:
     return _encode(json.dumps(value, separators=(",", ":")).encode())
 
 

@@ -12,12 +12,12 @@ from wsgiref.validate import validator
 
 import psycopg2
 import pytest
+from conftest import seed
 from flask import Flask
 from flask.testing import FlaskClient
 
 from backend import database_pool, tokens
 from backend.settings import Settings, SettingsError
-from conftest import seed
 
 KINDS = ("customers", "vehicles", "appointments", "work-orders")
 COUNTS = {"customers": 200, "vehicles": 300, "appointments": 400, "work-orders": 500}
