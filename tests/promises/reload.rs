@@ -21,6 +21,12 @@ fn old_version(args: &str) -> Server {
     let launch = Launch::app("versioned").file("versioned.py", &version("old")).args(args);
     let server = launch.start();
     server.get("/").expect(200, "('old',) []");
+    // A worker that still imports would get to see what the test is about to write.
+    let importers = if args.contains("--preload") { 1 } else { server.workers().len() };
+    server.wait_for("all imports", || {
+        let imports = server.workdir().read("imports");
+        (imports.matches("old.").count() >= importers).then_some(())
+    });
     server
 }
 

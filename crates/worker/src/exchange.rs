@@ -101,15 +101,19 @@ impl CallExchange {
 
     fn reply(&self, head: Head, content: Content) {
         if let Some(reply) = self.reply.borrow_mut().take() {
-            // A closed channel means that the client is gone: the response has nowhere to go.
-            let _ = reply.send(Answer { head, content });
+            self.shared.post(reply, Answer { head, content });
         }
     }
 
-    /// Lets everything that is ready move once, without waiting.
-    fn turn(&self) {
+    /// Does something within the runtime, then lets everything that is ready move once, without
+    /// waiting.
+    fn turn(&self, first: impl FnOnce()) {
         self.shared.note_turn();
-        self.runtime.block_on(tokio::task::yield_now());
+        self.runtime.block_on(async {
+            self.shared.deliver();
+            first();
+            tokio::task::yield_now().await;
+        });
         self.shared.turn_ended();
     }
 
@@ -154,10 +158,11 @@ impl Exchange for CallExchange {
         let Some(pieces) = self.pieces.borrow().clone() else { return Err(Gone) };
         let piece = self.admit(piece);
         if !piece.is_empty() {
-            pieces.push(piece);
             if flush {
-                self.turn();
+                self.turn(|| pieces.push(piece));
                 self.wait_for_room(&pieces);
+            } else {
+                pieces.push(piece);
             }
         }
         if pieces.is_gone() || self.shared.phase() == Phase::Leaving { Err(Gone) } else { Ok(()) }
@@ -184,7 +189,7 @@ impl Exchange for CallExchange {
         // With nothing else to do, or when it is time, a turn costs next to nothing; else finished
         // responses wait for the end of this call, unless calls have been seen to go on.
         if !self.shared.has_queued() || self.shared.turn_is_due() || self.shared.lingering_calls.get() {
-            self.turn();
+            self.turn(|| {});
         }
         self.settled.set(Some(Instant::now()));
     }

@@ -61,12 +61,14 @@ fn check_request_line(head: &Parts, settings: &Settings) -> Result<(), Refusal> 
 fn check_target(head: &Parts) -> Result<(), Refusal> {
     let uri = &head.uri;
     let connects = head.method == Method::CONNECT;
-    let fits = match (uri.scheme(), uri.authority()) {
-        (None, Some(_)) => connects,
-        (Some(_), _) => !connects,
-        (None, None) if uri.path() == "*" => head.method == Method::OPTIONS,
-        (None, None) => uri.path().starts_with('/') && !connects,
-    };
+    let is_ascii = uri.path_and_query().is_none_or(|target| target.as_str().is_ascii());
+    let fits = is_ascii
+        && match (uri.scheme(), uri.authority()) {
+            (None, Some(_)) => connects,
+            (Some(_), _) => !connects,
+            (None, None) if uri.path() == "*" => head.method == Method::OPTIONS,
+            (None, None) => uri.path().starts_with('/') && !connects,
+        };
     if fits { Ok(()) } else { Err(bad(format!("Invalid Request Line '{} {uri} {:?}'", head.method, head.version))) }
 }
 

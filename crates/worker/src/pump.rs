@@ -88,6 +88,7 @@ enum Next {
 /// One turn to I/O if a request is waiting already, else as many as it takes.
 async fn next(shared: &Shared) -> Next {
     shared.note_turn();
+    shared.deliver();
     if shared.has_queued() {
         tokio::task::yield_now().await;
     }
@@ -145,6 +146,7 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
 async fn last_words(shared: &Shared) {
     let all_said = async {
         // The answer of the last call is on its way to its connection's task.
+        shared.deliver();
         tokio::task::yield_now().await;
         while shared.open.borrow().values().any(|open| open.activity.is_sending()) {
             shared.change().await;

@@ -91,6 +91,9 @@ pub(crate) struct Shared {
     pub(crate) reporter: Reporter,
     pub(crate) access_log: Option<RefCell<AccessLog>>,
     queue: RefCell<VecDeque<Job>>,
+    /// Answers on their way to their connections. They are delivered from within the runtime: to
+    /// wake a task from outside costs a system call each time.
+    outbox: RefCell<Vec<(oneshot::Sender<Answer>, Answer)>>,
     /// Wakes the pump: a job was queued, the phase changed, or a connection ended.
     changed: Notify,
     phase: Cell<Phase>,
@@ -128,6 +131,7 @@ impl Shared {
             reporter,
             access_log: access_log.map(RefCell::new),
             queue: RefCell::default(),
+            outbox: RefCell::default(),
             changed: Notify::new(),
             phase: Cell::new(Phase::Serving),
             in_call: Cell::new(false),
@@ -175,6 +179,19 @@ impl Shared {
 
     pub(crate) fn pop(&self) -> Option<Job> {
         self.queue.borrow_mut().pop_front()
+    }
+
+    /// Keeps an answer for the next turn.
+    pub(crate) fn post(&self, reply: oneshot::Sender<Answer>, answer: Answer) {
+        self.outbox.borrow_mut().push((reply, answer));
+    }
+
+    /// Hands all answers to their connections. To be called from within the runtime.
+    pub(crate) fn deliver(&self) {
+        for (reply, answer) in self.outbox.borrow_mut().drain(..) {
+            // A closed channel means that the client is gone: the response has nowhere to go.
+            let _ = reply.send(answer);
+        }
     }
 
     pub(crate) fn has_queued(&self) -> bool {

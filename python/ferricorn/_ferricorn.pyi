@@ -1,0 +1,72 @@
+"""What the Rust side gives to Python: the program, and the objects of a WSGI call."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Final, Protocol, TypeAlias, final
+
+_ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+VERSION: Final[str]
+
+def main(program: str, arguments: Sequence[str], command: Sequence[str]) -> int:
+    """Run the program; return its exit status. In a worker it does not return.
+
+    `arguments` are the operator's, without the program's own name. `command` starts this program again.
+    """
+
+@final
+class FileWrapper:
+    """`wsgi.file_wrapper`: iterates over a file in blocks."""
+
+    def __new__(cls, filelike: _Readable, blksize: int = 8192) -> FileWrapper: ...
+    @property
+    def filelike(self) -> Any:
+        """The wrapped object."""
+
+    @property
+    def blksize(self) -> int:
+        """Bytes per block."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __next__(self) -> bytes: ...
+    def close(self) -> None:
+        """Close the wrapped object if it can be closed."""
+
+@final
+class Input:
+    """`wsgi.input`: a request body that has fully arrived. Made by the server only."""
+
+    def read(self, size: int | None = None, /) -> bytes: ...
+    def readline(self, size: int | None = None, /) -> bytes: ...
+    def readlines(self, hint: int | None = None, /) -> list[bytes]: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __next__(self) -> bytes: ...
+
+@final
+class ErrorStream:
+    """`wsgi.errors`: text that goes to the error log as it is. Made by the server only."""
+
+    def write(self, text: str) -> int: ...
+    def writelines(self, lines: Iterable[str]) -> None: ...
+    def flush(self) -> None: ...
+
+@final
+class StartResponse:
+    """`start_response` of one request. Made by the server only."""
+
+    def __call__(
+        self, status: str, headers: Iterable[tuple[str, str]], exc_info: _ExcInfo | None = None
+    ) -> Any:
+        """Take status and headers; return `write`."""
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body before what the application returns."""
+
+@final
+class ClientSocket:
+    """`gunicorn.socket`: becomes a `socket.socket` at the first use of an attribute. Made by the server only."""
+
+    def __getattr__(self, name: str) -> Any: ...
