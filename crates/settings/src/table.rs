@@ -510,7 +510,7 @@ pub static TABLE: &[Setting] = &[
         .meaning("mode bits of the control socket"),
     Setting::new("control_socket_disable", Control, Bool)
         .long(&["no-control-socket"])
-        .not_yet()
+        .inert("there is no control socket to do without")
         .meaning("do without the control socket"),
 ];
 

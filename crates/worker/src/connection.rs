@@ -93,7 +93,7 @@ impl std::error::Error for NoAnswer {}
 
 impl Client {
     async fn answer(self: Rc<Self>, request: http::Request<Incoming>) -> Result<Response<AnswerBody>, NoAnswer> {
-        let arrived = Instant::now();
+        let arrived = self.shared.access_log.as_ref().map(|_| Instant::now());
         self.activity.busy.set(true);
         self.activity.answered.set(false);
         self.activity.used.set(true);
@@ -106,7 +106,10 @@ impl Client {
             Ok(https) => https,
             Err(refusal) => return Ok(self.refuse(refusal)),
         };
-        let body = match body::gather(incoming, settings.tmp_upload_dir.as_deref()).await {
+        self.activity.receiving.set(true);
+        let gathered = body::gather(incoming, settings.tmp_upload_dir.as_deref()).await;
+        self.activity.receiving.set(false);
+        let body = match gathered {
             Ok(body) => body,
             Err(BodyFailure::Client(error)) => return self.malformed_body(&error),
             Err(BodyFailure::Storage(error)) => {
@@ -126,7 +129,10 @@ impl Client {
 
     fn malformed_body(&self, error: &hyper::Error) -> Result<Response<AnswerBody>, NoAnswer> {
         // Where the client is gone there is nobody to tell.
-        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        let broke_off = std::error::Error::source(error)
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .is_some_and(|source| source.kind() == io::ErrorKind::UnexpectedEof);
+        if broke_off || error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
             return Err(NoAnswer);
         }
         Ok(self.refuse(Refusal { status: StatusCode::BAD_REQUEST, detail: "Invalid request body".to_owned() }))

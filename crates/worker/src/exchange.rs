@@ -120,6 +120,7 @@ impl CallExchange {
     fn wait_for_room(&self, pieces: &Pieces) {
         self.shared.note_turn();
         let shared = &self.shared;
+        shared.waits_for_client.set(true);
         self.runtime.block_on(poll_fn(|context| {
             if shared.phase() == Phase::Leaving {
                 return Poll::Ready(());
@@ -128,6 +129,7 @@ impl CallExchange {
             shared.wake_with_tick(context.waker());
             pieces.poll_room(context, RESPONSE_BUFFER)
         }));
+        shared.waits_for_client.set(false);
         self.shared.turn_ended();
     }
 }

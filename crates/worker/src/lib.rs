@@ -8,7 +8,8 @@
 //! - `connection`: one client; hyper parses, `limits` and `policy` judge, `body` gathers
 //! - `pump`: the loop: I/O until a whole request has arrived, then a call
 //! - `exchange`: the application's side of the call; `answer`: what hyper sends of it
-//! - `shared`: the state that all of these share; `phase`: serving, draining, leaving
+//! - `wire`: the client's socket as hyper sees it
+//! - `shared`: the state that all of these share, serving, draining or leaving
 //! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s
 
 mod accept;

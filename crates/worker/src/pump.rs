@@ -135,7 +135,7 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
             status: exchange.status.get().as_u16(),
             response_headers: &exchange.logged_headers.borrow(),
             sent: exchange.sent.get(),
-            elapsed: arrived.elapsed(),
+            elapsed: arrived.map(|arrived| arrived.elapsed()).unwrap_or_default(),
             annotations: &exchange.annotations.borrow(),
         });
     }

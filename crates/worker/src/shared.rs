@@ -39,8 +39,8 @@ pub(crate) struct Job {
     pub(crate) request: Request,
     /// Takes the answer to the connection; closed when the client is gone.
     pub(crate) reply: oneshot::Sender<Answer>,
-    /// When the head had arrived.
-    pub(crate) arrived: Instant,
+    /// When the head had arrived; only where an access log wants to know.
+    pub(crate) arrived: Option<Instant>,
 }
 
 /// What the sweeper needs to know of a connection.
@@ -48,6 +48,8 @@ pub(crate) struct Job {
 pub(crate) struct Activity {
     /// From a request's head to the end of its response.
     pub(crate) busy: Cell<bool>,
+    /// A request's body is on its way.
+    pub(crate) receiving: Cell<bool>,
     /// The client is not taking what we write.
     pub(crate) write_blocked: Cell<bool>,
     /// The tick of the last byte in either direction.
@@ -98,6 +100,8 @@ pub(crate) struct Shared {
     changed: Notify,
     phase: Cell<Phase>,
     in_call: Cell<bool>,
+    /// The call in progress waits for its client, and I/O goes on meanwhile.
+    pub(crate) waits_for_client: Cell<bool>,
     /// One per listener; empty once all have ended.
     acceptors: RefCell<HashMap<usize, Waiting>>,
     /// Somebody who wants to look again with the next tick.
@@ -135,6 +139,7 @@ impl Shared {
             changed: Notify::new(),
             phase: Cell::new(Phase::Serving),
             in_call: Cell::new(false),
+            waits_for_client: Cell::new(false),
             acceptors: RefCell::default(),
             tick_waker: RefCell::default(),
             open: RefCell::default(),
@@ -261,8 +266,9 @@ impl Shared {
         }
     }
 
-    pub(crate) fn is_in_call(&self) -> bool {
-        self.in_call.get()
+    /// Whether the application alone decides when this worker sees its connections again.
+    pub(crate) fn is_held_by_call(&self) -> bool {
+        self.in_call.get() && !self.waits_for_client.get()
     }
 
     pub(crate) fn turn_is_due(&self) -> bool {

@@ -29,8 +29,10 @@ pub(crate) async fn run(shared: Rc<Shared>) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        // The time of a call counts as silence: that is what `timeout` means for this worker.
-        if !shared.is_in_call() {
+        // The time of a call counts as silence: that is what `timeout` means for this worker. Not
+        // so the time for which a call waits for its client: killing the worker would end all its
+        // other connections too, and a client that has stalled is ended below.
+        if !shared.is_held_by_call() {
             shared.slot.beat();
         }
         shared.tick.set(shared.tick.get() + 1);
@@ -71,16 +73,14 @@ fn is_overdue(open: &Open, tick: u64, keepalive: Duration, draining: Option<Drai
     let activity = &open.activity;
     let since = |start: u64| TICK * u32::try_from(tick.saturating_sub(start)).unwrap_or(u32::MAX);
     let quiet = since(activity.last_progress.get());
-    if activity.write_blocked.get() {
+    if activity.write_blocked.get() || activity.receiving.get() {
         return quiet > STALL_TIMEOUT;
     }
     if activity.busy.get() {
         // While the application works nothing moves, and nothing need.
         return false;
     }
-    if let Some(start) = activity.head_since.get()
-        && activity.used.get()
-    {
+    if let Some(start) = activity.head_since.get() {
         return since(start) > HEAD_TIMEOUT;
     }
     let patience = match (draining, activity.used.get()) {
