@@ -60,7 +60,9 @@ mod _ferricorn {
 /// A Python exception as the text of its traceback.
 fn traceback(py: Python<'_>, error: &PyErr) -> String {
     let format = || {
-        let lines = py.import("traceback")?.call_method1("format_exception", (error.get_type(py), error.value(py), error.traceback(py)))?;
+        let lines = py
+            .import("traceback")?
+            .call_method1("format_exception", (error.get_type(py), error.value(py), error.traceback(py)))?;
         lines.extract::<Vec<String>>()
     };
     match format() {

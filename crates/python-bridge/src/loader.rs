@@ -166,8 +166,9 @@ fn convert(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
         return Ok(Value::List(items?));
     }
     if let Ok(map) = value.cast::<PyDict>() {
-        let entry =
-            |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| Ok((name.str()?.extract()?, convert(&value, depth - 1)?));
+        let entry = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+            Ok((name.str()?.extract()?, convert(&value, depth - 1)?))
+        };
         return Ok(Value::Map(map.iter().map(entry).collect::<PyResult<_>>()?));
     }
     if value.is_callable() {

@@ -68,7 +68,10 @@ impl WsgiApplication {
     }
 
     fn annotate(&self, environ: &Bound<'_, PyDict>, exchange: &Rc<dyn Exchange>) {
-        for (key, value) in environ.iter().filter(|_| !self.logged_names.is_empty()) {
+        if self.logged_names.is_empty() {
+            return;
+        }
+        for (key, value) in environ.iter() {
             let key = key.to_string();
             if self.logged_names.iter().any(|name| name.eq_ignore_ascii_case(&key)) {
                 exchange.annotate(&key, value.to_string());
