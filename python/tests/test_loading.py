@@ -110,6 +110,13 @@ def test_each_failure_says_what_is_missing(specification: str, sentence: str) ->
     assert refusal(specification) == sentence
 
 
+def test_keywords_must_be_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "starred.py").write_text("def make(**options): return lambda environ, start_response: []\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(_loading.NotAnApplication, match="literal values"):
+        _loading.load("starred:make(**{'a': 1})")
+
+
 def test_a_factory_that_does_not_take_the_arguments() -> None:
     sentence = refusal("shop:picky()")
     assert sentence.startswith("Factory 'picky' does not take these arguments: ")

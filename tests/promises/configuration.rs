@@ -102,3 +102,12 @@ fn the_application_is_found_in_its_directory() {
     let launch = Launch::app("far").file("lib/far.py", "from specs import make\napplication = make('far')\n");
     launch.args("--pythonpath lib").start().get("/").expect(200, "('far',) []");
 }
+
+/// What a configuration file defines for itself is its own business, however strange.
+#[test]
+fn globals_that_are_no_settings_may_be_anything() {
+    let file = "loop = {}\nloop['loop'] = loop\nsurrogate = '\\udc80'\n\
+                class Odd:\n    def __repr__(self): raise ValueError('no')\n\
+                odd = Odd()\n";
+    Launch::app("plain").file("gunicorn.conf.py", file).start().get("/").expect(200, "hello");
+}

@@ -1,6 +1,9 @@
 //! Slow clients hold up nobody, even with a single worker.
 
+use std::time::Duration;
+
 use crate::harness::Launch;
+use crate::harness::wait::stays;
 
 /// Why this is only promised by us.
 const BLOCKS: &str = "a slow client blocks Gunicorn's sync worker";
@@ -68,4 +71,19 @@ fn idle_connections_block_nobody() {
     for connection in &mut idle {
         connection.get("/").expect(200, "hello");
     }
+}
+
+/// A client that stops reading a streamed response does not cost the worker its life, however long it takes.
+#[test]
+fn a_stalled_reader_does_not_cost_a_worker() {
+    only_ferricorn!("Gunicorn's sync worker is killed for its client's slowness");
+    let app = "def application(environ, start_response):\n    \
+               start_response('200 OK', [])\n    \
+               return (b'x' * 65536 for _ in range(512))\n";
+    let server = Launch::app("streamed").file("streamed.py", app).args("--timeout 1").start();
+    let mut slow = server.connect();
+    slow.send("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(slow.head().status, 200);
+    assert!(stays(Duration::from_millis(3500), || !server.log().contains("WORKER TIMEOUT")));
+    assert_eq!(slow.take(32 << 20).map(|body| body.len()), Ok(32 << 20));
 }

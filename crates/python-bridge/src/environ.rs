@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use ferricorn_application::{Connection, Peer, Request, request};
+use ferricorn_application::{Connection, Peer, Request};
 use ferricorn_settings::Settings;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Version, header};
@@ -21,10 +21,32 @@ use crate::input::Input;
 /// cannot fill the memory.
 const KEPT_NAMES: usize = 512;
 
+/// Clients whose address is kept as Python strings.
+const KEPT_CLIENTS: usize = 1024;
+
+/// Keys that every request sets. They are in the base already, so that a copy of it has room.
+const SET_ANEW: [&str; 9] = [
+    "REQUEST_METHOD",
+    "RAW_URI",
+    "SERVER_PROTOCOL",
+    "REMOTE_ADDR",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "PATH_INFO",
+    "gunicorn.socket",
+    "wsgi.input",
+];
+
+/// An address and port as Python strings.
+type Address = (Py<PyString>, Py<PyString>);
+
 /// Makes environs.
 pub(crate) struct Environs {
-    /// What is the same for all requests.
+    /// What is the same for all requests, or for most.
     base: Py<PyDict>,
+    clients: HashMap<SocketAddr, Address>,
+    /// The listeners' own addresses; a handful.
+    listeners: HashMap<SocketAddr, Address>,
     /// `HTTP_...` keys for header names that have been seen.
     keys: HashMap<HeaderName, Py<PyString>>,
     script_name: String,
@@ -48,8 +70,15 @@ impl Environs {
         base.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
         base.set_item("wsgi.input_terminated", true)?;
         base.set_item("SERVER_SOFTWARE", format!("gunicorn/27.0.1 ferricorn/{}", ferricorn_server::VERSION))?;
+        base.set_item("wsgi.url_scheme", "http")?;
+        base.set_item("QUERY_STRING", "")?;
         let script_name = std::env::var("SCRIPT_NAME").unwrap_or_default();
-        Ok(Self { base: base.unbind(), keys: HashMap::new(), script_name })
+        base.set_item("SCRIPT_NAME", &script_name)?;
+        for key in SET_ANEW {
+            base.set_item(PyString::intern(py, key), py.None())?;
+        }
+        let (clients, listeners) = (HashMap::new(), HashMap::new());
+        Ok(Self { base: base.unbind(), clients, listeners, keys: HashMap::new(), script_name })
     }
 
     /// The environ for this request. The body goes into it, and is empty afterwards.
@@ -62,11 +91,14 @@ impl Environs {
         let head = &request.head;
         environ.set_item(intern!(py, "REQUEST_METHOD"), method(py, &head.method))?;
         environ.set_item(intern!(py, "RAW_URI"), raw_target(py, head))?;
-        environ.set_item(intern!(py, "QUERY_STRING"), request::query(head))?;
+        if let Some(query) = head.uri.query().filter(|query| !query.is_empty()) {
+            environ.set_item(intern!(py, "QUERY_STRING"), query)?;
+        }
         environ.set_item(intern!(py, "SERVER_PROTOCOL"), protocol(py, head.version))?;
-        let scheme = if request.https { intern!(py, "https") } else { intern!(py, "http") };
-        environ.set_item(intern!(py, "wsgi.url_scheme"), scheme)?;
-        add_addresses(&environ, &request.connection, head, request.https)?;
+        if request.https {
+            environ.set_item(intern!(py, "wsgi.url_scheme"), intern!(py, "https"))?;
+        }
+        self.add_addresses(&environ, &request.connection, head, request.https)?;
         self.add_headers(&environ, head)?;
         if let Err(outside) = self.add_path(&environ, request)? {
             return Ok(Err(outside));
@@ -81,23 +113,23 @@ impl Environs {
 
     fn add_path(&self, environ: &Bound<'_, PyDict>, request: &Request) -> PyResult<Result<(), OutsideScriptName>> {
         let py = environ.py();
-        // The worker has removed this header unless a trusted peer sent it.
-        let script_name = match request.head.headers.get("script_name") {
-            Some(value) => latin1_text(value.as_bytes()),
-            None => self.script_name.clone(),
-        };
         let decoded = request.decoded_path();
+        // The worker has removed this header unless a trusted peer sent it.
+        let sent = request.head.headers.get("script_name").map(|value| latin1_text(value.as_bytes()));
+        if let Some(sent) = &sent {
+            environ.set_item(intern!(py, "SCRIPT_NAME"), sent)?;
+        }
+        let script_name = sent.as_ref().unwrap_or(&self.script_name);
         let path = if script_name.is_empty() {
             latin1(py, &decoded)
         } else {
             let text = latin1_text(&decoded);
-            match text.strip_prefix(&script_name) {
+            match text.strip_prefix(script_name) {
                 Some(rest) => PyString::new(py, rest),
-                None => return Ok(Err(OutsideScriptName { path: text, script_name })),
+                None => return Ok(Err(OutsideScriptName { path: text, script_name: script_name.clone() })),
             }
         };
         environ.set_item(intern!(py, "PATH_INFO"), path)?;
-        environ.set_item(intern!(py, "SCRIPT_NAME"), script_name)?;
         Ok(Ok(()))
     }
 
@@ -126,6 +158,38 @@ impl Environs {
             last = Some(name);
         }
         Ok(())
+    }
+
+    fn add_addresses(
+        &mut self,
+        environ: &Bound<'_, PyDict>,
+        connection: &Connection,
+        head: &Parts,
+        https: bool,
+    ) -> PyResult<()> {
+        let py = environ.py();
+        match &connection.remote {
+            Peer::Tcp(address) => {
+                let (host, port) = known(py, &mut self.clients, *address);
+                environ.set_item(intern!(py, "REMOTE_ADDR"), host)?;
+                environ.set_item(intern!(py, "REMOTE_PORT"), port)?;
+            }
+            Peer::Unix(_) => environ.set_item(intern!(py, "REMOTE_ADDR"), intern!(py, ""))?,
+        }
+        let (name, port) = (intern!(py, "SERVER_NAME"), intern!(py, "SERVER_PORT"));
+        match &connection.local {
+            Peer::Tcp(address) => {
+                let known = known(py, &mut self.listeners, *address);
+                environ.set_item(name, &known.0)?;
+                environ.set_item(port, &known.1)
+            }
+            // A Unix socket has neither name nor port of its own: the client's word is all there is.
+            Peer::Unix(_) => {
+                let said = from_host(head.headers.get(header::HOST), https);
+                environ.set_item(name, said.0)?;
+                environ.set_item(port, said.1)
+            }
+        }
     }
 
     fn key<'py>(&mut self, py: Python<'py>, name: &HeaderName) -> Bound<'py, PyString> {
@@ -161,26 +225,13 @@ fn raw_target<'py>(py: Python<'py>, head: &Parts) -> Bound<'py, PyString> {
     }
 }
 
-fn add_addresses(environ: &Bound<'_, PyDict>, connection: &Connection, head: &Parts, https: bool) -> PyResult<()> {
-    let py = environ.py();
-    match &connection.remote {
-        Peer::Tcp(address) => {
-            environ.set_item(intern!(py, "REMOTE_ADDR"), address.ip().to_string())?;
-            environ.set_item(intern!(py, "REMOTE_PORT"), address.port().to_string())?;
-        }
-        Peer::Unix(_) => environ.set_item(intern!(py, "REMOTE_ADDR"), intern!(py, ""))?,
+/// The address as Python strings, made once for all requests from it.
+fn known<'a>(py: Python<'_>, kept: &'a mut HashMap<SocketAddr, Address>, address: SocketAddr) -> &'a Address {
+    if kept.len() >= KEPT_CLIENTS && !kept.contains_key(&address) {
+        kept.clear();
     }
-    let (name, port) = match &connection.local {
-        Peer::Tcp(address) => named(address),
-        // A Unix socket has neither name nor port of its own: the client's word is all there is.
-        Peer::Unix(_) => from_host(head.headers.get(header::HOST), https),
-    };
-    environ.set_item(intern!(py, "SERVER_NAME"), name)?;
-    environ.set_item(intern!(py, "SERVER_PORT"), port)
-}
-
-fn named(address: &SocketAddr) -> (String, String) {
-    (address.ip().to_string(), address.port().to_string())
+    let text = |text: String| PyString::new(py, &text).unbind();
+    kept.entry(address).or_insert_with(|| (text(address.ip().to_string()), text(address.port().to_string())))
 }
 
 fn from_host(host: Option<&HeaderValue>, https: bool) -> (String, String) {

@@ -126,13 +126,14 @@ pub struct SlotWriter {
 impl SlotWriter {
     /// Shows that the worker is alive.
     pub fn beat(&self) {
-        self.words()[HEARTBEAT].store(now(), Ordering::Relaxed);
+        self.words()[HEARTBEAT].store(milliseconds(clock::monotonic()), Ordering::Relaxed);
     }
 
-    /// A call begins; `method` and `target` say which. Beats too.
-    pub fn begin_call(&self, method: &str, target: &str) {
+    /// A call begins at this moment of the monotonic clock; `method` and `target` say which.
+    /// Beats too.
+    pub fn begin_call(&self, now: Duration, method: &str, target: &str) {
         let words = self.words();
-        let now = now();
+        let now = milliseconds(now);
         words[HEARTBEAT].store(now, Ordering::Relaxed);
         words[TEXT_VERSION].fetch_add(1, Ordering::AcqRel);
         let mut text = [0; LONGEST_TEXT];
@@ -169,9 +170,9 @@ impl SlotWriter {
     }
 }
 
-/// Milliseconds, never 0 (which means "not yet").
-fn now() -> u64 {
-    (clock::monotonic().as_millis() as u64).max(1)
+/// Never 0, which means "not yet".
+fn milliseconds(time: Duration) -> u64 {
+    (time.as_millis() as u64).max(1)
 }
 
 #[cfg(test)]
@@ -185,7 +186,7 @@ mod tests {
         let copy = Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap();
         let writer = copy.seat(Slot(3));
         assert_eq!(board.silence(Slot(3)), None);
-        writer.begin_call("GET", "/a/path?with=query");
+        writer.begin_call(clock::monotonic(), "GET", "/a/path?with=query");
         assert_eq!(board.current_call(Slot(3)).unwrap().0, "GET /a/path?with=query");
         assert!(board.silence(Slot(3)).unwrap() < Duration::from_secs(60));
         writer.end_call();
@@ -199,7 +200,7 @@ mod tests {
     fn long_targets_are_cut() {
         let board = Scoreboard::create(1).unwrap();
         let writer = Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(0));
-        writer.begin_call("GET", &"/x".repeat(500));
+        writer.begin_call(clock::monotonic(), "GET", &"/x".repeat(500));
         assert_eq!(board.current_call(Slot(0)).unwrap().0.len(), LONGEST_TEXT);
     }
 }

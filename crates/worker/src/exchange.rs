@@ -190,6 +190,7 @@ impl Exchange for CallExchange {
     fn settle(&self) {
         // With nothing else to do, or when it is time, a turn costs next to nothing; else finished
         // responses wait for the end of this call, unless calls have been seen to go on.
+        self.shared.read_clock();
         if !self.shared.has_queued() || self.shared.turn_is_due() || self.shared.lingering_calls.get() {
             self.turn(|| {});
         }

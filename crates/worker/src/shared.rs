@@ -11,6 +11,7 @@ use ferricorn_settings::Settings;
 use ferricorn_telemetry::access_log::AccessLog;
 use ferricorn_telemetry::events::{Kind, Reporter};
 use ferricorn_telemetry::scoreboard::SlotWriter;
+use ferricorn_unix::clock;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 
@@ -107,7 +108,9 @@ pub(crate) struct Shared {
     /// Somebody who wants to look again with the next tick.
     tick_waker: RefCell<Option<Waker>>,
     pub(crate) open: RefCell<HashMap<u64, Open>>,
-    last_turn: Cell<Instant>,
+    last_turn: Cell<Duration>,
+    /// The monotonic clock as last read: after every turn and every call.
+    now: Cell<Duration>,
     /// Counts the sweeper's rounds: time in which the worker was able to see its connections.
     pub(crate) tick: Cell<u64>,
     served: Cell<u64>,
@@ -143,7 +146,8 @@ impl Shared {
             acceptors: RefCell::default(),
             tick_waker: RefCell::default(),
             open: RefCell::default(),
-            last_turn: Cell::new(Instant::now()),
+            last_turn: Cell::new(clock::monotonic()),
+            now: Cell::new(clock::monotonic()),
             tick: Cell::new(1),
             served: Cell::new(0),
             share,
@@ -246,12 +250,13 @@ impl Shared {
     pub(crate) fn begin_call(&self, job: &Job) {
         self.in_call.set(true);
         let head = &job.request.head;
-        self.slot.begin_call(head.method.as_str(), head.uri.path());
+        self.slot.begin_call(self.now.get(), head.method.as_str(), head.uri.path());
     }
 
     /// Counts the call and asks for a successor when the worker's share is served.
     pub(crate) fn end_call(&self) {
         self.in_call.set(false);
+        self.read_clock();
         self.slot.end_call();
         let served = self.served.get() + 1;
         self.served.set(served);
@@ -271,8 +276,13 @@ impl Shared {
         self.in_call.get() && !self.waits_for_client.get()
     }
 
+    pub(crate) fn read_clock(&self) {
+        self.now.set(clock::monotonic());
+    }
+
+    /// Whether finished responses have waited long enough, by the clock as last read.
     pub(crate) fn turn_is_due(&self) -> bool {
-        self.last_turn.get().elapsed() >= TURN_DUE
+        self.now.get().saturating_sub(self.last_turn.get()) >= TURN_DUE
     }
 
     /// A turn to I/O begins: what was logged since the last one goes out first.
@@ -285,7 +295,8 @@ impl Shared {
     }
 
     pub(crate) fn turn_ended(&self) {
-        self.last_turn.set(Instant::now());
+        self.read_clock();
+        self.last_turn.set(self.now.get());
     }
 
     /// A response body has been taken or given up.
