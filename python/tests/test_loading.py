@@ -86,9 +86,9 @@ def test_specs(specification: str, answered: list[object]) -> None:
 
 
 def test_modules_of_packages(workplace: Path) -> None:
-    (workplace / "backend").mkdir()
-    (workplace / "backend" / "wsgi.py").write_text(SHOP)
-    assert answer("backend.wsgi:other") == ["other"]
+    (workplace / "storefront").mkdir()
+    (workplace / "storefront" / "wsgi.py").write_text(SHOP)
+    assert answer("storefront.wsgi:other") == ["other"]
 
 
 @pytest.mark.parametrize(
