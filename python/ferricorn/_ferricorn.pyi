@@ -62,6 +62,8 @@ class StartResponse:
     ) -> Any:
         """Take status and headers; return `write`."""
 
+    def early_hints(self, headers: Iterable[tuple[str, str]]) -> None:
+        """Tell the client of headers that the response will have (103 Early Hints)."""
     def write(self, data: bytes) -> None:
         """Send a piece of the body before what the application returns."""
 

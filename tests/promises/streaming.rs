@@ -84,3 +84,19 @@ fn an_exception_before_the_stream_is_500() {
     server.wait_log("ZeroDivisionError");
     wait_closed(&server, 1);
 }
+
+/// `wsgi.early_hints` sends a 103 ahead of the response, and nothing to a client of HTTP/1.0.
+#[test]
+fn early_hints_come_before_the_response() {
+    let app = "def application(environ, start_response):\n    \
+               environ['wsgi.early_hints']([('Link', '</a.css>; rel=preload')])\n    \
+               start_response('200 OK', [('Content-Length', '2')])\n    \
+               return [b'ok']\n";
+    let server = Launch::app("hinting").file("hinting.py", app).start();
+    let mut connection = server.connect();
+    connection.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let hints = connection.head();
+    assert_eq!((hints.status, hints.header("link")), (103, Some("</a.css>; rel=preload")));
+    connection.response().expect(200, "ok");
+    server.ask("GET / HTTP/1.0\r\n\r\n").expect(200, "ok");
+}

@@ -38,6 +38,10 @@ impl std::error::Error for Gone {}
 /// and [`respond_file`](Self::respond_file), or [`begin`](Self::begin), any number of
 /// [`send`](Self::send) and then [`finish`](Self::finish) or [`abort`](Self::abort).
 pub trait Exchange {
+    /// Tells the client, before the response and at once, of headers that it will have (103 Early
+    /// Hints). Nothing to a client of HTTP/1.0, or once a response has begun.
+    fn hint(&self, headers: &HeaderMap);
+
     /// A whole response. Returns at once; it drains to the client after the call.
     fn respond(&self, head: Head, body: Bytes);
 

@@ -25,7 +25,7 @@ const KEPT_NAMES: usize = 512;
 const KEPT_CLIENTS: usize = 1024;
 
 /// Keys that every request sets. They are in the base already, so that a copy of it has room.
-const SET_ANEW: [&str; 9] = [
+const SET_ANEW: [&str; 10] = [
     "REQUEST_METHOD",
     "RAW_URI",
     "SERVER_PROTOCOL",
@@ -34,6 +34,7 @@ const SET_ANEW: [&str; 9] = [
     "SERVER_PORT",
     "PATH_INFO",
     "gunicorn.socket",
+    "wsgi.early_hints",
     "wsgi.input",
 ];
 

@@ -23,8 +23,19 @@ const SERVERS_OWN: [HeaderName; 9] = [
 /// Checks what was given to start_response.
 pub(crate) fn parse(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<Head> {
     let (status, reason) = parse_status(status)?;
+    let mut map = parse_headers(headers)?;
+    let mut length = map.get(header::CONTENT_LENGTH).map(parse_length).transpose()?;
+    let forbids_length = status.is_informational() || status == StatusCode::NO_CONTENT;
+    if forbids_length {
+        map.remove(header::CONTENT_LENGTH);
+        length = None;
+    }
+    Ok(Head { status, reason, headers: map, length })
+}
+
+/// Checks a list of pairs. Where Content-Length is given more than once, the last one counts.
+pub(crate) fn parse_headers(headers: &Bound<'_, PyAny>) -> PyResult<HeaderMap> {
     let mut map = HeaderMap::with_capacity(16);
-    let mut length = None;
     for item in headers.try_iter()? {
         let item = item?;
         let pair = item.cast::<PyTuple>().map_err(|_| wrong_type("a header is not a tuple", &item))?;
@@ -32,20 +43,13 @@ pub(crate) fn parse(status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> Py
             2 => (pair.get_item(0)?, pair.get_item(1)?),
             _ => return Err(wrong_type("a header is not a pair", pair)),
         };
-        let Some((name, value)) = parse_header(&name, &value)? else { continue };
-        if name == header::CONTENT_LENGTH {
-            length = Some(parse_length(&value)?);
-            map.insert(name, value);
-        } else {
-            map.append(name, value);
+        match parse_header(&name, &value)? {
+            Some((name, value)) if name == header::CONTENT_LENGTH => drop(map.insert(name, value)),
+            Some((name, value)) => drop(map.append(name, value)),
+            None => {}
         }
     }
-    let forbids_length = status.is_informational() || status == StatusCode::NO_CONTENT;
-    if forbids_length {
-        map.remove(header::CONTENT_LENGTH);
-        length = None;
-    }
-    Ok(Head { status, reason, headers: map, length })
+    Ok(map)
 }
 
 fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<(StatusCode, Option<Bytes>)> {

@@ -1,4 +1,4 @@
-//! `start_response`, and the `write` that it returns.
+//! `start_response`, the `write` that it returns, and `wsgi.early_hints`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -62,6 +62,13 @@ impl StartResponse {
         *this.head.borrow_mut() = Some(response_head::parse(status, headers)?);
         this.called.set(true);
         slf.getattr(intern!(py, "write"))
+    }
+
+    /// Tells the client of headers that the response will have, before there is one: a list of
+    /// pairs, as for the response itself.
+    fn early_hints(&self, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.exchange.hint(&response_head::parse_headers(headers)?);
+        Ok(())
     }
 
     /// Sends a piece of the body before what the application returns.

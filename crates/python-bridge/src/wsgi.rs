@@ -61,6 +61,7 @@ impl WsgiApplication {
             }
         };
         let start = Bound::new(py, StartResponse::new(Rc::clone(exchange)))?;
+        environ.set_item(intern!(py, "wsgi.early_hints"), start.getattr(intern!(py, "early_hints"))?)?;
         let body = self.object.bind(py).call1((&environ, &start));
         let sent = body.and_then(|body| send_and_close(&body, &start, exchange));
         self.annotate(&environ, exchange);

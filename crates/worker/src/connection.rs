@@ -120,7 +120,7 @@ impl Client {
         };
         let (reply, answer) = oneshot::channel();
         let request = Request { head, body, https, connection: Rc::clone(&self.connection) };
-        self.shared.push(Job { request, reply, arrived });
+        self.shared.push(Job { request, activity: Rc::clone(&self.activity), reply, arrived });
         match answer.await {
             Ok(answer) => Ok(self.respond(answer, self.shared.closes_connections())),
             Err(_) => Err(NoAnswer),

@@ -14,6 +14,7 @@ use tokio::runtime::LocalRuntime;
 use tokio::sync::oneshot;
 
 use crate::answer::{Answer, Content, End, Pieces};
+use crate::hints::Hints;
 use crate::shared::{Phase, Shared};
 
 /// Pieces wait for a slow client up to this many bytes; then the application waits.
@@ -27,6 +28,7 @@ pub(crate) struct CallExchange {
     runtime: Rc<LocalRuntime>,
     shared: Rc<Shared>,
     reply: RefCell<Option<oneshot::Sender<Answer>>>,
+    hints: Hints,
     /// Set by `begin`: the pieces go there.
     pieces: RefCell<Option<Rc<Pieces>>>,
     is_head: bool,
@@ -45,12 +47,14 @@ impl CallExchange {
         runtime: Rc<LocalRuntime>,
         shared: Rc<Shared>,
         reply: oneshot::Sender<Answer>,
+        hints: Hints,
         method: &Method,
     ) -> Rc<Self> {
         Rc::new(Self {
             runtime,
             shared,
             reply: RefCell::new(Some(reply)),
+            hints,
             pieces: RefCell::default(),
             is_head: *method == Method::HEAD,
             left: Cell::new(None),
@@ -135,6 +139,14 @@ impl CallExchange {
 }
 
 impl Exchange for CallExchange {
+    fn hint(&self, headers: &HeaderMap) {
+        if !self.begun.get()
+            && let Err(error) = self.hints.send(headers)
+        {
+            log::debug!("Early hints did not reach their client: {error}");
+        }
+    }
+
     fn respond(&self, head: Head, body: Bytes) {
         self.open(&head);
         let body = self.admit(body);

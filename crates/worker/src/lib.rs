@@ -7,7 +7,8 @@
 //! - `accept`: takes connections while the worker is idle
 //! - `connection`: one client; hyper parses, `limits` and `policy` judge, `body` gathers
 //! - `pump`: the loop: I/O until a whole request has arrived, then a call
-//! - `exchange`: the application's side of the call; `answer`: what hyper sends of it
+//! - `exchange`: the application's side of the call; `answer`: what hyper sends of it;
+//!   `hints`: the one thing that goes past hyper
 //! - `wire`: the client's socket as hyper sees it
 //! - `shared`: the state that all of these share, serving, draining or leaving
 //! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s
@@ -17,6 +18,7 @@ mod answer;
 mod body;
 mod connection;
 mod exchange;
+mod hints;
 mod limits;
 mod policy;
 mod pump;

@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::accept::{self, Acceptor};
 use crate::exchange::CallExchange;
+use crate::hints::Hints;
 use crate::seat::Seat;
 use crate::shared::{Job, Phase, Shared};
 use crate::signals::{self, Signals};
@@ -122,8 +123,9 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
         return;
     }
     shared.begin_call(&job);
-    let Job { request, reply, arrived } = job;
-    let exchange = CallExchange::new(Rc::clone(runtime), Rc::clone(shared), reply, &request.head.method);
+    let Job { request, activity, reply, arrived } = job;
+    let hints = Hints::new(&request, activity);
+    let exchange = CallExchange::new(Rc::clone(runtime), Rc::clone(shared), reply, hints, &request.head.method);
     // The access log needs the head after the application has had the request.
     let logged = shared.access_log.as_ref().map(|_| (request.head.clone(), Rc::clone(&request.connection)));
     application.call(request, Rc::clone(&exchange) as Rc<dyn Exchange>);

@@ -38,6 +38,7 @@ pub(crate) enum Phase {
 /// A request that has fully arrived and waits for its call.
 pub(crate) struct Job {
     pub(crate) request: Request,
+    pub(crate) activity: Rc<Activity>,
     /// Takes the answer to the connection; closed when the client is gone.
     pub(crate) reply: oneshot::Sender<Answer>,
     /// When the head had arrived; only where an access log wants to know.
