@@ -99,3 +99,11 @@ fn a_file_is_not_replaced_by_a_socket() {
     finished.expect(1, &["socket"]);
     assert_eq!(fs::read_to_string(finished.workdir.join("socket")).unwrap(), "precious\n");
 }
+
+/// An access log format that makes no sense is exit 1, before anything is bound.
+#[test]
+fn a_bad_access_log_format_is_named() {
+    only_ferricorn!("Gunicorn starts, and logs an error for each request");
+    let finished = Launch::app("plain").args("--access-logfile - --access-logformat").arg("%(h)s %x").run();
+    finished.expect(1, &["access_log_format", "position 6"]);
+}

@@ -4,6 +4,7 @@ use std::io;
 
 use ferricorn_mold::{Mold, Outcome, ProtocolError, Report};
 use ferricorn_settings::{Settings, print_config};
+use ferricorn_telemetry::access_log::Format;
 use ferricorn_telemetry::logs;
 use ferricorn_unix::environment;
 use ferricorn_unix::process::exit_now;
@@ -92,12 +93,18 @@ fn load_what_is_shared<L: Loader>(settings: &Settings, loader: &mut L) -> Result
     logs::start(settings).map_err(|error| format!("\nError: {error}\n"))?;
     prepare(settings, loader)?;
     if settings.preload_app {
-        loader.preload(settings).map_err(|failure| format!("\nError: {}\n", describe(failure)))?;
+        loader.preload(settings).map_err(|failure| match failure {
+            LoadFailure::Raised { traceback } => format!("{traceback}\n"),
+            other => format!("\nError: {}\n", describe(other)),
+        })?;
     }
     Ok(())
 }
 
 fn prepare<L: Loader>(settings: &Settings, loader: &mut L) -> Result<(), String> {
+    if let Err(error) = Format::parse(&settings.access_log_format) {
+        return Err(format!("\nError: `access_log_format = '{}'`: {error}\n", settings.access_log_format));
+    }
     loader.prepare(settings).map_err(|message| format!("\nError: {message}\n"))
 }
 
