@@ -105,3 +105,22 @@ fn the_applications_logging_is_untouched() {
     server.get("/").expect(200, "hello");
     assert_eq!(server.workdir().read("own.log"), "ERROR:root:mine\n");
 }
+
+/// A worker that is still importing when USR1 comes writes to the fresh files too.
+#[test]
+fn usr1_reaches_workers_that_still_boot() {
+    let app = "open('importing', 'w').close()\nimport os, time\n\
+               while not os.path.exists('go'): time.sleep(0.01)\n\
+               from plain import application\n";
+    let launch = Launch::app("late").file("late.py", app).args("--access-logfile access.log");
+    let server = launch.error_log("error.log").start();
+    server.wait_for("the import", || server.workdir().has("importing").then_some(()));
+    fs::rename(server.workdir().join("access.log"), server.workdir().join("access.log.1")).unwrap();
+    server.signal(Signal::SIGUSR1);
+    server.wait_log("Handling signal: usr1");
+    server.write("go", "");
+    server.wait_for("an access line in the fresh file", || {
+        server.get("/?late").expect(200, "hello");
+        server.workdir().read("access.log").contains("/?late").then_some(())
+    });
+}

@@ -75,7 +75,9 @@ fn ttin_adds_a_worker() {
 #[test]
 fn ttou_retires_the_oldest_worker() {
     let server = Launch::app("plain").args("--workers 2").start();
-    let workers = server.wait_workers(2);
+    // In the order of their births: the log has them in the order in which they got to say something.
+    let mut workers = server.wait_workers(2);
+    workers.sort();
     server.signal(Signal::SIGTTOU);
     wait_gone(workers[0]);
     server.wait_log("Handling signal: ttou");

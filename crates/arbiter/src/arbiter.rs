@@ -67,6 +67,8 @@ pub(crate) struct Arbiter {
     pub(crate) workers: Workers,
     /// How many workers are wanted; TTIN and TTOU change it until the next reload.
     pub(crate) target: usize,
+    /// How often USR1 has come.
+    pub(crate) log_reopenings: u64,
     pub(crate) respawn: Backoff,
     pub(crate) mold_restart: Backoff,
     pub(crate) pidfile: Option<PidFile>,
@@ -116,6 +118,7 @@ impl Arbiter {
             reload_after_start: false,
             workers: Workers::default(),
             target: 0,
+            log_reopenings: 0,
             respawn: Backoff::default(),
             mold_restart: Backoff::default(),
             pidfile: None,
@@ -278,6 +281,7 @@ impl Arbiter {
     }
 
     fn reopen_logs(&mut self) -> io::Result<()> {
+        self.log_reopenings += 1;
         if let Some(file) = ferricorn_telemetry::error_log::destination()
             && let Err(error) = file.reopen()
         {

@@ -68,7 +68,8 @@ impl Arbiter {
         };
         self.scoreboard.clear(slot);
         let age = self.workers.next_age();
-        self.workers.ordered.push(Ordered { slot, generation: id, age });
+        let log_reopenings = self.log_reopenings;
+        self.workers.ordered.push(Ordered { slot, generation: id, age, log_reopenings });
         let told =
             self.generation(id).and_then(|generation| generation.casting()).map(|mold| mold.spawn_worker(slot, age));
         match told {
@@ -108,7 +109,12 @@ impl Arbiter {
 
     pub(crate) fn worker_is_forked(&mut self, slot: u32, worker: i32) -> io::Result<()> {
         let Some(process) = ProcessId::from_raw(worker) else { return Ok(()) };
+        let missed_reopening =
+            self.workers.order_for(Slot(slot)).is_some_and(|order| order.log_reopenings < self.log_reopenings);
         let ended = self.workers.forked(Slot(slot), process);
+        if missed_reopening && ended.is_none() {
+            process::kill(process, Signal::ReopenLogs)?;
+        }
         if let Some(stopping) = &self.stopping {
             process::kill(process, stopping.signal())?;
         }

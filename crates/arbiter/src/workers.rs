@@ -54,6 +54,9 @@ pub(crate) struct Ordered {
     pub(crate) slot: Slot,
     pub(crate) generation: GenerationId,
     pub(crate) age: u64,
+    /// How often logs had been reopened by then: a worker that runs before its mold tells of it
+    /// misses the signal.
+    pub(crate) log_reopenings: u64,
 }
 
 /// All of them.
@@ -93,11 +96,16 @@ impl Workers {
         self.list.iter_mut().find(|worker| worker.process == process)
     }
 
+    /// The order that is open for this slot.
+    pub(crate) fn order_for(&self, slot: Slot) -> Option<Ordered> {
+        self.ordered.iter().find(|order| order.slot == slot).copied()
+    }
+
     /// A mold has forked what was ordered for this slot. Returns the ending of a worker that is
     /// gone already.
     pub(crate) fn forked(&mut self, slot: Slot, process: ProcessId) -> Option<(ProcessId, Ending)> {
         let index = self.ordered.iter().position(|order| order.slot == slot)?;
-        let Ordered { slot, generation, age } = self.ordered.remove(index);
+        let Ordered { slot, generation, age, .. } = self.ordered.remove(index);
         let (stage, duty) = (Stage::Booting, Duty::Serving);
         self.list.push(Worker { process, slot, generation, age, stage, duty, aborted: None });
         let ending = self.unexplained.remove(&process);
@@ -154,7 +162,7 @@ mod tests {
     fn order(workers: &mut Workers) -> Slot {
         let slot = workers.free_slot(8).unwrap();
         let age = workers.next_age();
-        workers.ordered.push(Ordered { slot, generation: GenerationId(1), age });
+        workers.ordered.push(Ordered { slot, generation: GenerationId(1), age, log_reopenings: 0 });
         slot
     }
 

@@ -40,8 +40,17 @@ pub struct Assignment {
     pub slot: u32,
     /// How many workers there were before it.
     pub age: u64,
-    /// Set by a SIGTERM until the worker has installed a handler of its own; look at it then.
-    pub terminated_early: Arc<AtomicBool>,
+    /// What came for the worker before it had handlers of its own; look at it then.
+    pub early: EarlySignals,
+}
+
+/// Set by signals until a worker has installed handlers of its own.
+#[derive(Clone, Debug, Default)]
+pub struct EarlySignals {
+    /// SIGTERM came.
+    pub terminate: Arc<AtomicBool>,
+    /// SIGUSR1 came.
+    pub reopen_logs: Arc<AtomicBool>,
 }
 
 /// How [`Mold::take_orders`] ends.
@@ -60,15 +69,14 @@ pub struct Mold {
     channel: Channel,
     /// The threads found at the last fork; the warning is given once for each finding.
     known_threads: Vec<String>,
-    /// Set by SIGTERM; see [`Assignment::terminated_early`].
-    terminated: Arc<AtomicBool>,
+    early: EarlySignals,
 }
 
 impl Mold {
     /// Says hello to the master over the socket that it left open under this number.
     pub fn connect(socket: i32, version: &str) -> Result<Self, ProtocolError> {
-        let terminated = ignore_group_signals()?;
-        let mold = Self { channel: Channel::inherited(socket)?, known_threads: Vec::new(), terminated };
+        let early = ignore_group_signals()?;
+        let mold = Self { channel: Channel::inherited(socket)?, known_threads: Vec::new(), early };
         mold.report(&Report::Hello { protocol: PROTOCOL, version: version.to_owned() })?;
         Ok(mold)
     }
@@ -110,8 +118,8 @@ impl Mold {
                 Incoming::Message(Order::Spawn { slot, age }, _) => match self.spawn(guard) {
                     Ok(Some(worker)) => self.report(&Report::Forked { slot, worker: worker.as_raw() })?,
                     Ok(None) => {
-                        let terminated_early = self.terminated;
-                        return Ok(Outcome::Worker(Assignment { slot, age, terminated_early }, provisions));
+                        let early = self.early;
+                        return Ok(Outcome::Worker(Assignment { slot, age, early }, provisions));
                     }
                     Err(error) => self.report(&Report::ForkFailed { slot, reason: error.to_string() })?,
                 },
@@ -126,7 +134,8 @@ impl Mold {
     /// child of the master, who adopts orphans. `None` in the worker.
     fn spawn(&mut self, guard: &mut dyn ForkGuard) -> io::Result<Option<ProcessId>> {
         self.warn_of_threads()?;
-        self.terminated.store(false, Ordering::Relaxed);
+        self.early.terminate.store(false, Ordering::Relaxed);
+        self.early.reopen_logs.store(false, Ordering::Relaxed);
         let (mut read, mut write) = io::pipe()?;
         let forked = guard.guarded(&mut || match process::fork(true)? {
             Fork::Parent(between) => Ok(Fork::Parent(between)),
@@ -178,12 +187,13 @@ fn reopen_logs() {
 /// socket when the mold's time is over. A handler that does nothing, unlike SIG_IGN, is not
 /// inherited by programs that the application starts. SIGINT and SIGQUIT are left alone: the
 /// mold has a process group of its own, and in workers the application's language handles them.
-fn ignore_group_signals() -> io::Result<Arc<AtomicBool>> {
+fn ignore_group_signals() -> io::Result<EarlySignals> {
     use signal_hook::consts::{SIGHUP, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
-    let terminated = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGTERM, Arc::clone(&terminated))?;
-    for signal in [SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH] {
+    let early = EarlySignals::default();
+    signal_hook::flag::register(SIGTERM, Arc::clone(&early.terminate))?;
+    signal_hook::flag::register(SIGUSR1, Arc::clone(&early.reopen_logs))?;
+    for signal in [SIGHUP, SIGUSR2, SIGWINCH] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
-    Ok(terminated)
+    Ok(early)
 }

@@ -9,5 +9,5 @@
 pub mod casting;
 pub mod protocol;
 
-pub use casting::{Assignment, ForkGuard, Mold, Outcome, Provisions};
+pub use casting::{Assignment, EarlySignals, ForkGuard, Mold, Outcome, Provisions};
 pub use protocol::{MOLD_VARIABLE, Order, ProtocolError, Report};

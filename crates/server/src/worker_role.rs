@@ -73,7 +73,8 @@ fn take_seat<L: Loader>(
         life: provisions.life,
         listeners,
         access_log: access_log.map(|file| AccessLog::new(file, format)),
-        terminated_early: assignment.terminated_early,
+        terminated_early: assignment.early.terminate,
+        reopened_early: assignment.early.reopen_logs,
     })
 }
 

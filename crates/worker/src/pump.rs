@@ -37,7 +37,9 @@ pub fn run<A: Application, E>(
         Ok(application) => application,
         Err(error) => return Ok(Err(error)),
     };
-    if !signals.take_end() && !seat.terminated_early.load(Ordering::Relaxed) {
+    let (ended, reopened) = signals.take();
+    seat.reopened_early.fetch_or(reopened, Ordering::Relaxed);
+    if !ended && !seat.terminated_early.load(Ordering::Relaxed) {
         serve(seat, settings, signals, &mut application)?;
     }
     log::info!("Worker exiting (pid: {})", ProcessId::current());
@@ -58,6 +60,9 @@ fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn
         tokio::task::spawn_local(report_failure(signals::watch_master(Rc::clone(&shared), seat.life)));
         Ok::<(), io::Error>(())
     })?;
+    if seat.reopened_early.load(Ordering::Relaxed) {
+        signals::reopen_logs(&shared);
+    }
     shared.slot.beat();
     shared.reporter.report(Kind::Ready)?;
     let mut sources = Sources::default();

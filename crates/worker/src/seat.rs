@@ -24,4 +24,6 @@ pub struct Seat {
     pub access_log: Option<AccessLog>,
     /// Whether a SIGTERM came before the worker could handle it.
     pub terminated_early: Arc<AtomicBool>,
+    /// Likewise whether a SIGUSR1 came: the log files may have been renamed since they were opened.
+    pub reopened_early: Arc<AtomicBool>,
 }

@@ -24,9 +24,10 @@ impl Signals {
         Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly, handled)?))
     }
 
-    /// Whether a signal that ends this worker has arrived and is still unread.
-    pub(crate) fn take_end(&mut self) -> bool {
-        self.0.pending().any(|signal| signal != SIGUSR1)
+    /// What has arrived so far: a signal that ends this worker, one to reopen its logs.
+    pub(crate) fn take(&mut self) -> (bool, bool) {
+        let arrived: Vec<i32> = self.0.pending().collect();
+        (arrived.iter().any(|signal| *signal != SIGUSR1), arrived.contains(&SIGUSR1))
     }
 
     /// Obeys for the worker's life.
@@ -49,7 +50,7 @@ impl Signals {
     }
 }
 
-fn reopen_logs(shared: &Shared) {
+pub(crate) fn reopen_logs(shared: &Shared) {
     let error_log = ferricorn_telemetry::error_log::destination().map_or(Ok(()), |file| file.reopen());
     let access_log = shared.access_log.as_ref().map_or(Ok(()), |log| log.borrow_mut().reopen());
     for error in [error_log, access_log].into_iter().filter_map(Result::err) {
