@@ -137,8 +137,9 @@ impl Arbiter {
             for event in self.signals.take() {
                 self.handle(event)?;
             }
-            self.hear_molds()?;
+            // Workers first: one that was ready before its mold died has made its generation good.
             self.hear_workers()?;
+            self.hear_molds()?;
             self.reap()?;
             if let Some(status) = self.finished() {
                 return Ok(status);
