@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 GUNICORN := gunicorn==27.0.1
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help build demo test check arrows unit conformance pytest bench clean
+.PHONY: help build wheel demo test check arrows unit conformance pytest bench clean
 
 help:
 	@echo "make demo         the auto shop on an embedded Postgres; Ctrl-C stops it"
 	@echo "make test         everything: check, arrows, unit, conformance (ours and Gunicorn), pytest"
 	@echo "make bench        side by side with gunicorn, granian and bjoern"
 	@echo "make build        the extension module and the ferricorn command, in $(VENV)"
+	@echo "make wheel        a wheel for this Python, in dist/"
 
 build: $(VENV)/.built
 
@@ -27,6 +28,9 @@ $(VENV)/.installed: Makefile examples/autoshop/requirements.txt
 $(VENV)/.built: $(VENV)/.installed $(SOURCES)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
 	touch $@
+
+wheel: $(VENV)/.installed
+	$(BIN)/maturin build --release --quiet --interpreter $(CURDIR)/$(BIN)/python --out dist
 
 demo: build
 	$(BIN)/python examples/demo.py
