@@ -81,16 +81,6 @@ impl Request {
 
     /// The target's path with percent-escapes resolved: bytes, in no particular encoding.
     pub fn decoded_path(&self) -> Cow<'_, [u8]> {
-        percent_encoding::percent_decode_str(path(&self.head)).into()
+        percent_encoding::percent_decode_str(self.head.uri.path()).into()
     }
-}
-
-/// The target's path as sent; empty for a `CONNECT host:port`.
-pub fn path(head: &Parts) -> &str {
-    head.uri.path()
-}
-
-/// What follows the target's `?`; empty without one.
-pub fn query(head: &Parts) -> &str {
-    head.uri.query().unwrap_or_default()
 }

@@ -283,11 +283,7 @@ impl Arbiter {
 
     fn reopen_logs(&mut self) -> io::Result<()> {
         self.log_reopenings += 1;
-        if let Some(file) = ferricorn_telemetry::error_log::destination()
-            && let Err(error) = file.reopen()
-        {
-            log::error!("Cannot reopen the error log: {error}");
-        }
+        ferricorn_telemetry::error_log::reopen();
         for mold in self.molds() {
             if let Err(error) = mold.order(&ferricorn_mold::Order::ReopenLogs, &[]) {
                 log::error!("Mold {} was not told to reopen its log: {error}", mold.process);

@@ -86,7 +86,7 @@ fn log_ending(worker: &Worker, ending: Ending) {
     match ending {
         Ending::Exited(0) => log::debug!("Worker (pid:{process}) exited."),
         Ending::Exited(status) => log::error!("Worker (pid:{process}) exited with code {status}."),
-        Ending::Signaled { name: "SIGKILL", .. } if worker.aborted.is_some() => {
+        Ending::Signaled { name: "SIGKILL", .. } if worker.aborted => {
             log::error!("Worker (pid:{process}) was sent SIGKILL!");
         }
         Ending::Signaled { name: "SIGKILL", .. } => {

@@ -2,7 +2,6 @@
 //! where they were; the next look kills them.
 
 use std::io;
-use std::time::Instant;
 
 use ferricorn_unix::process::{self, Signal};
 
@@ -22,7 +21,7 @@ impl Arbiter {
             if settings.timeout.is_zero() || silence <= settings.timeout {
                 continue;
             }
-            if worker.aborted.is_some() {
+            if worker.aborted {
                 process::kill(worker.process, Signal::Kill)?;
                 continue;
             }
@@ -30,7 +29,7 @@ impl Arbiter {
             if let Some((request, elapsed)) = self.scoreboard.current_call(worker.slot) {
                 log::error!("Worker (pid:{}) has been in {request} for {:.1} s", worker.process, elapsed.as_secs_f64());
             }
-            worker.aborted = Some(Instant::now());
+            worker.aborted = true;
             process::kill(worker.process, Signal::Abort)?;
         }
         Ok(())

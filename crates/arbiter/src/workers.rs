@@ -38,8 +38,8 @@ pub(crate) struct Worker {
     pub(crate) age: u64,
     pub(crate) stage: Stage,
     pub(crate) duty: Duty,
-    /// When it was told to abort for its silence; the next look kills it.
-    pub(crate) aborted: Option<Instant>,
+    /// It was told to abort for its silence; the next look kills it.
+    pub(crate) aborted: bool,
 }
 
 impl Worker {
@@ -107,7 +107,7 @@ impl Workers {
         let index = self.ordered.iter().position(|order| order.slot == slot)?;
         let Ordered { slot, generation, age, .. } = self.ordered.remove(index);
         let (stage, duty) = (Stage::Booting, Duty::Serving);
-        self.list.push(Worker { process, slot, generation, age, stage, duty, aborted: None });
+        self.list.push(Worker { process, slot, generation, age, stage, duty, aborted: false });
         let ending = self.unexplained.remove(&process);
         if self.ordered.is_empty() {
             self.unexplained.clear();

@@ -123,7 +123,7 @@ impl Mold {
                     }
                     Err(error) => self.report(&Report::ForkFailed { slot, reason: error.to_string() })?,
                 },
-                Incoming::Message(Order::ReopenLogs, _) => reopen_logs(),
+                Incoming::Message(Order::ReopenLogs, _) => error_log::reopen(),
                 Incoming::Message(Order::Proceed { .. } | Order::Provide, _) | Incoming::Nothing => {}
                 Incoming::Closed => return Ok(Outcome::Leave),
             }
@@ -172,14 +172,6 @@ impl Mold {
         }
         self.known_threads = threads;
         Ok(())
-    }
-}
-
-fn reopen_logs() {
-    if let Some(file) = error_log::destination()
-        && let Err(error) = file.reopen()
-    {
-        log::error!("Cannot reopen the error log: {error}");
     }
 }
 

@@ -9,9 +9,8 @@ use pyo3::prelude::*;
 
 /// Forks as `os.fork()` does: at-fork hooks run, locks are in order on both sides, and the child
 /// has an interpreter that works. The process that `fork` may make in between calls no Python.
-pub(crate) fn guarded_fork(py: Python<'_>, fork: &mut dyn FnMut() -> io::Result<Fork>) -> io::Result<Fork> {
-    let _ = py;
-    // SAFETY: attached (we hold the token), as the three functions require, and each BeforeFork is
+pub(crate) fn guarded_fork(_py: Python<'_>, fork: &mut dyn FnMut() -> io::Result<Fork>) -> io::Result<Fork> {
+    // SAFETY: attached (`_py` is the proof), as the three functions require, and each BeforeFork is
     // followed by exactly one AfterFork of the side we find ourselves on.
     unsafe { ffi::PyOS_BeforeFork() };
     let forked = fork();

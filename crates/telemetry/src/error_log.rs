@@ -65,6 +65,15 @@ pub fn destination() -> Option<Arc<LogFile>> {
     DESTINATION.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// Opens the error log anew after a rotation; where that fails, the old file says so.
+pub fn reopen() {
+    if let Some(file) = destination()
+        && let Err(error) = file.reopen()
+    {
+        log::error!("Cannot reopen the error log: {error}");
+    }
+}
+
 struct Destination;
 
 impl io::Write for Destination {

@@ -72,10 +72,7 @@ impl CallExchange {
         let lingered = self.settled.get().is_some_and(|since| since.elapsed() > LINGERING);
         self.shared.lingering_calls.set(lingered);
         // An application that broke its promise leaves a connection that must not hang.
-        if let Some(pieces) = self.pieces.borrow_mut().take() {
-            pieces.end(End::BrokenOff);
-        }
-        self.reply.borrow_mut().take();
+        self.abort();
     }
 
     /// Takes note of a head, and of the bytes that may follow it.
@@ -121,8 +118,8 @@ impl CallExchange {
         self.shared.turn_ended();
     }
 
+    /// Waits, after a turn, for as long as the client is behind.
     fn wait_for_room(&self, pieces: &Pieces) {
-        self.shared.note_turn();
         let shared = &self.shared;
         shared.waits_for_client.set(true);
         self.runtime.block_on(poll_fn(|context| {

@@ -51,10 +51,11 @@ impl Signals {
 }
 
 pub(crate) fn reopen_logs(shared: &Shared) {
-    let error_log = ferricorn_telemetry::error_log::destination().map_or(Ok(()), |file| file.reopen());
-    let access_log = shared.access_log.as_ref().map_or(Ok(()), |log| log.borrow_mut().reopen());
-    for error in [error_log, access_log].into_iter().filter_map(Result::err) {
-        log::error!("Cannot reopen a log: {error}");
+    ferricorn_telemetry::error_log::reopen();
+    if let Some(access_log) = &shared.access_log
+        && let Err(error) = access_log.borrow_mut().reopen()
+    {
+        log::error!("Cannot reopen the access log: {error}");
     }
 }
 
