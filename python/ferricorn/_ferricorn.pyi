@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Protocol, TypeAlias, final
 
+from ferricorn.app.base import BaseApplication
+
 _ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 class _Readable(Protocol):
@@ -11,11 +13,17 @@ class _Readable(Protocol):
 
 VERSION: Final[str]
 
-def main(program: str, arguments: Sequence[str], command: Sequence[str]) -> int:
+def main(
+    program: str, arguments: Sequence[str], command: Sequence[str], application: BaseApplication | None = None
+) -> int:
     """Run the program; return its exit status. In a worker it does not return.
 
-    `arguments` are the operator's, without the program's own name. `command` starts this program again.
+    `arguments` are the operator's, without the program's own name. `command` starts this program again. `application`
+    is the program that embeds the server, if one does.
     """
+
+def is_interruptible() -> bool:
+    """Say whether a signal may raise SystemExit in what runs on the main thread now."""
 
 @final
 class FileWrapper:

@@ -10,6 +10,7 @@ import atexit
 import importlib
 import importlib.util
 import io
+import logging
 import os
 import sys
 import threading
@@ -18,6 +19,9 @@ from types import ModuleType
 from typing import Any, Callable
 
 CONFIGURATION_MODULE = "__config__"
+
+# Files to watch with `reload` that belong to no module, because they could not be compiled.
+_extra_sources: list[str] = []
 
 
 class NotAnApplication(Exception):
@@ -80,8 +84,47 @@ def _start_searching_in(folder: str) -> None:
     sys.path.insert(0, folder)
 
 
-def load(specification: str) -> Callable[..., Any]:
-    """Import ``module``, ``module:name`` or ``module:factory(literal, ...)``."""
+def load(specification: str, reload: bool) -> Callable[..., Any]:
+    """Import ``module``, ``module:name`` or ``module:factory(literal, ...)``.
+
+    With `reload`, an application that does not compile is one that says so to each request, until it is mended.
+    """
+    try:
+        return _load(specification)
+    except SyntaxError as error:
+        if not reload:
+            raise
+        logging.getLogger("gunicorn.error").exception("The application cannot be compiled")
+        if error.filename is not None:
+            _extra_sources.append(error.filename)
+        return _explain(traceback.format_exc())
+
+
+def _explain(text: str) -> Callable[..., Any]:
+    body = text.encode("utf-8")
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
+        start_response("500 Internal Server Error", headers)
+        return [body]
+
+    return application
+
+
+def load_from_program(program: Any) -> Callable[..., Any]:
+    """Ask a program that embeds the server for its application."""
+    application = program.wsgi()
+    if not callable(application):
+        raise NotAnApplication(f"{type(program).__name__}.load() must return a WSGI application, not {application!r}.")
+    return application
+
+
+def describe_program(program: Any) -> tuple[str, bool, dict[str, Any]]:
+    """Return a program's name, whether it reads command lines and files, and what it says of settings."""
+    return program.name(), program.reads_arguments, program.cfg.said()
+
+
+def _load(specification: str) -> Callable[..., Any]:
     module_name, _, expression = specification.partition(":")
     expression = expression or "application"
     module = _import(module_name, expression)
@@ -155,7 +198,7 @@ def exit_status(error: SystemExit) -> int:
 
 def source_files() -> list[str]:
     """Return the source files of everything imported so far."""
-    files = []
+    files = list(_extra_sources)
     for module in tuple(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file.endswith(".py"):

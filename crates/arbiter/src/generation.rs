@@ -1,5 +1,7 @@
 //! A generation: a mold, the settings it reported, and the sockets its workers listen on.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -9,7 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ferricorn_mold::MOLD_VARIABLE;
-use ferricorn_mold::protocol::{self, Incoming, Order, ProtocolError, Report};
+use ferricorn_mold::protocol::{self, Incoming, Member, Order, ProtocolError, Report};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::scoreboard::Slot;
 use ferricorn_unix::channel::Channel;
@@ -32,6 +34,8 @@ pub(crate) enum Stage {
     Configuring,
     /// Loading what its workers share.
     Loading,
+    /// At a first start: everything is loaded, and its `on_starting` hook runs.
+    Starting,
     /// Taking orders.
     Casting,
 }
@@ -41,6 +45,8 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct MoldProcess {
     channel: Channel,
+    /// Orders that the mold has not had room for: one that is busy with a hook must not make the master wait.
+    unsent: RefCell<VecDeque<Vec<u8>>>,
     pub(crate) process: ProcessId,
     pub(crate) stage: Stage,
 }
@@ -59,15 +65,42 @@ impl MoldProcess {
             .spawn()?;
         let process = i32::try_from(child.id()).ok().and_then(ProcessId::from_raw);
         let process = process.ok_or_else(|| io::Error::other("the mold has no process number"))?;
-        Ok(Self { channel: ours, process, stage: Stage::Configuring })
+        Ok(Self { channel: ours, unsent: RefCell::default(), process, stage: Stage::Configuring })
     }
 
-    pub(crate) fn order(&self, order: &Order, with: &[BorrowedFd<'_>]) -> Result<(), ProtocolError> {
-        protocol::send(&self.channel, order, with)
+    /// Sends an order, now or when the mold has read what came before it.
+    pub(crate) fn order(&self, order: &Order) -> Result<(), ProtocolError> {
+        self.unsent.borrow_mut().push_back(protocol::encode(order)?);
+        self.send_waiting()
+    }
+
+    /// Sends what there is room for.
+    pub(crate) fn send_waiting(&self) -> Result<(), ProtocolError> {
+        let mut unsent = self.unsent.borrow_mut();
+        while let Some(message) = unsent.front() {
+            if !self.channel.try_send(message)? {
+                break;
+            }
+            unsent.pop_front();
+        }
+        Ok(())
+    }
+
+    /// How many orders the mold has had no room for.
+    pub(crate) fn waiting(&self) -> usize {
+        self.unsent.borrow().len()
     }
 
     pub(crate) fn spawn_worker(&self, slot: Slot, age: u64) -> Result<(), ProtocolError> {
-        self.order(&Order::Spawn { slot: slot.0, age }, &[])
+        self.order(&Order::Spawn { slot: slot.0, age })
+    }
+
+    /// Hands over what workers need. The mold waits for this and for nothing else, so it may be waited for.
+    pub(crate) fn provide(&self, roster: Vec<Member>, with: &[BorrowedFd<'_>]) -> Result<(), ProtocolError> {
+        for message in self.unsent.borrow_mut().drain(..) {
+            self.channel.send(&message, &[])?;
+        }
+        protocol::send(&self.channel, &Order::Provide { roster }, with)
     }
 
     pub(crate) fn next_report(&self) -> Result<Incoming<Report>, ProtocolError> {
@@ -114,11 +147,13 @@ pub(crate) struct Generation {
     pub(crate) settings: Option<Rc<Settings>>,
     /// Shared with other generations that listen on the same addresses.
     pub(crate) listeners: Vec<Rc<Bound>>,
+    /// How many workers a hook of this generation has asked for, in place of what its settings say.
+    pub(crate) wanted: Option<usize>,
 }
 
 impl Generation {
     pub(crate) fn start(id: GenerationId, command: &[OsString]) -> io::Result<Self> {
-        Ok(Self { id, mold: Some(MoldProcess::start(command)?), settings: None, listeners: Vec::new() })
+        Ok(Self { id, mold: Some(MoldProcess::start(command)?), settings: None, listeners: Vec::new(), wanted: None })
     }
 
     /// The mold, if it takes orders.

@@ -112,6 +112,10 @@ impl Arbiter {
         let missed_reopening =
             self.workers.order_for(Slot(slot)).is_some_and(|order| order.log_reopenings < self.log_reopenings);
         let ended = self.workers.forked(Slot(slot), process);
+        if let Some(worker) = self.workers.find(process) {
+            let (generation, member) = (worker.generation, worker.member());
+            self.tell_of_birth(generation, member);
+        }
         if missed_reopening && ended.is_none() {
             process::kill(process, Signal::ReopenLogs)?;
         }

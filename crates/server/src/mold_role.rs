@@ -2,6 +2,7 @@
 
 use std::io;
 
+use ferricorn_mold::protocol::Occasion;
 use ferricorn_mold::{Mold, Outcome, ProtocolError, Report};
 use ferricorn_settings::{Settings, print_config};
 use ferricorn_telemetry::access_log::Format;
@@ -39,20 +40,23 @@ fn live<L: Loader>(
 ) -> Result<(), ProtocolError> {
     // What the application starts shall not take itself for a mold.
     environment::set(ferricorn_mold::MOLD_VARIABLE.as_ref(), None)?;
-    let mold = Mold::connect(socket, VERSION)?;
+    let mut mold = Mold::connect(socket, VERSION)?;
     let settings = match settings(invocation, loader) {
         Ok(Conclusion::Serve(settings)) => *settings,
         Ok(Conclusion::Checked) => return mold.report(&Report::Leaving { status: 0, message: String::new() }),
-        Err(message) => return mold.report(&Report::Leaving { status: 1, message }),
+        Err(Refused { status, message }) => return mold.report(&Report::Leaving { status, message }),
     };
-    let Some(settings) = mold.propose(settings)? else { return Ok(()) };
+    let Some((settings, occasion)) = mold.propose(settings)? else { return Ok(()) };
     if let Some(title) = title {
         title.set(&format!("{}: mold [{}]", invocation.program, settings.proc_name));
     }
-    if let Err(message) = load_what_is_shared(&settings, loader) {
+    if let Err(message) = load_what_is_shared(&settings, occasion, loader) {
         return mold.report(&Report::Leaving { status: 1, message });
     }
-    let Some(provisions) = mold.await_provisions()? else { return Ok(()) };
+    let Some(provisions) = mold.await_provisions(loader)? else { return Ok(()) };
+    if let Err(message) = loader.show_listeners(&provisions.listeners) {
+        return mold.report(&Report::Leaving { status: 1, message });
+    }
     match mold.take_orders(provisions, loader)? {
         Outcome::Leave => Ok(()),
         Outcome::Worker(assignment, provisions) => {
@@ -70,10 +74,26 @@ enum Conclusion {
     Checked,
 }
 
-fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclusion, String> {
-    // The master has parsed the same arguments without complaint.
-    let arguments = configuration::parse_arguments(invocation).map_err(|exit| exit.stderr)?;
+/// What the operator is told in place of a server.
+struct Refused {
+    status: u8,
+    message: String,
+}
+
+impl From<String> for Refused {
+    fn from(message: String) -> Self {
+        Self { status: 1, message }
+    }
+}
+
+fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclusion, Refused> {
+    // The master has parsed the same arguments without complaint, unless they are those of a program that embeds us.
+    let arguments = configuration::parse_arguments(invocation).map_err(|exit| {
+        print!("{}", exit.stdout);
+        Refused { status: exit.code, message: exit.stderr }
+    })?;
     let resolved = configuration::evaluate(&arguments, loader)?;
+    loader.adopt(&resolved).map_err(|problem| format!("\nError: {problem}\n"))?;
     if resolved.settings.print_config {
         print!("{}", print_config(&resolved));
     }
@@ -85,18 +105,21 @@ fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclu
     match loader.preload(&settings) {
         Ok(()) => Ok(Conclusion::Checked),
         Err(LoadFailure::Exit(0)) => Ok(Conclusion::Checked),
-        Err(failure) => Err(format!("\nError while loading the application:\n\n{}\n", describe(failure))),
+        Err(failure) => Err(format!("\nError while loading the application:\n\n{}\n", describe(failure)).into()),
     }
 }
 
-fn load_what_is_shared<L: Loader>(settings: &Settings, loader: &mut L) -> Result<(), String> {
+fn load_what_is_shared<L: Loader>(settings: &Settings, occasion: Occasion, loader: &mut L) -> Result<(), String> {
+    let refused = |failure| match failure {
+        LoadFailure::Raised { traceback } => format!("{traceback}\n"),
+        other => format!("\nError: {}\n", describe(other)),
+    };
     logs::start(settings).map_err(|error| format!("\nError: {error}\n"))?;
+    loader.start_logging(settings).map_err(|error| format!("\nError: {error}\n"))?;
     prepare(settings, loader)?;
+    loader.begin_generation(settings, occasion).map_err(refused)?;
     if settings.preload_app {
-        loader.preload(settings).map_err(|failure| match failure {
-            LoadFailure::Raised { traceback } => format!("{traceback}\n"),
-            other => format!("\nError: {}\n", describe(other)),
-        })?;
+        loader.preload(settings).map_err(refused)?;
     }
     Ok(())
 }

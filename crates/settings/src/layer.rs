@@ -18,6 +18,8 @@ pub enum Origin {
     CommandArguments,
     /// The command line.
     CommandLine,
+    /// The program that embeds the server, in its own code.
+    Program,
 }
 
 impl Origin {
@@ -35,6 +37,7 @@ impl fmt::Display for Origin {
             Origin::File(path) => write!(f, "{}", path.display()),
             Origin::CommandArguments => f.write_str("GUNICORN_CMD_ARGS"),
             Origin::CommandLine => f.write_str("the command line"),
+            Origin::Program => f.write_str("the program"),
         }
     }
 }

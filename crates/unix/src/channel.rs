@@ -46,6 +46,19 @@ impl Channel {
 
     /// Sends one message with copies of these descriptors, waiting for room.
     pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(message, descriptors, MsgFlags::empty())
+    }
+
+    /// Sends one message if there is room for it now; says whether there was.
+    pub fn try_send(&self, message: &[u8]) -> io::Result<bool> {
+        match self.send_with(message, &[], MsgFlags::MSG_DONTWAIT) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn send_with(&self, message: &[u8], descriptors: &[BorrowedFd<'_>], flags: MsgFlags) -> io::Result<()> {
         if message.is_empty() || message.len() > LONGEST_MESSAGE || descriptors.len() > MOST_DESCRIPTORS {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "message empty or too large"));
         }
@@ -57,7 +70,7 @@ impl Channel {
                 self.0.as_raw_fd(),
                 &[IoSlice::new(message)],
                 control,
-                MsgFlags::MSG_NOSIGNAL,
+                MsgFlags::MSG_NOSIGNAL | flags,
                 None,
             ) {
                 Ok(_) => Ok(()),
@@ -125,6 +138,18 @@ mod tests {
     use std::io::{Read, Write};
 
     use super::*;
+
+    #[test]
+    fn a_full_channel_is_said_to_be_full() {
+        let (left, right) = Channel::pair().unwrap();
+        let mut sent = 0;
+        while left.try_send(&[1; 1024]).unwrap() {
+            sent += 1;
+        }
+        assert!(sent > 10, "{sent}");
+        assert!(matches!(right.receive().unwrap(), Received::Message(..)));
+        assert!(left.try_send(&[1; 1024]).unwrap());
+    }
 
     #[test]
     fn messages_keep_their_edges_and_carry_descriptors() {
