@@ -17,6 +17,8 @@ pub struct Context {
     pub web_concurrency: Option<String>,
     /// `FORWARDED_ALLOW_IPS`: peers to trust.
     pub forwarded_allow_ips: Option<String>,
+    /// `SENDFILE`: whether the kernel may send files; without effect.
+    pub sendfile: Option<String>,
     /// Effective user id.
     pub user: u32,
     /// Effective group id.
@@ -33,6 +35,7 @@ impl Context {
             port: env::var("PORT").ok(),
             web_concurrency: env::var("WEB_CONCURRENCY").ok(),
             forwarded_allow_ips: env::var("FORWARDED_ALLOW_IPS").ok(),
+            sendfile: env::var("SENDFILE").ok(),
             user: nix::unistd::geteuid().as_raw(),
             group: nix::unistd::getegid().as_raw(),
             control_socket: control_socket(),
@@ -47,6 +50,7 @@ impl Context {
             port: None,
             web_concurrency: None,
             forwarded_allow_ips: None,
+            sendfile: None,
             user: 0,
             group: 0,
             control_socket: "/root/.gunicorn/gunicorn.ctl".to_owned(),

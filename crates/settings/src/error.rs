@@ -65,7 +65,7 @@ impl SettingsError {
 }
 
 /// "`workers = -1` (--workers) from the command line".
-fn place(setting: &Setting, value: &Value, origin: &Origin) -> String {
+pub(crate) fn place(setting: &Setting, value: &Value, origin: &Origin) -> String {
     let flag = match setting.flag() {
         Some(flag) if origin.speaks_in_flags() => format!(" ({flag})"),
         _ => String::new(),

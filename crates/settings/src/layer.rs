@@ -12,6 +12,8 @@ pub enum Origin {
     Default,
     /// The named environment variable, which changes a default.
     Environment(String),
+    /// The PasteDeploy file of `paste`, below every conf file.
+    Paste(PathBuf),
     /// A conf file or TOML file.
     File(PathBuf),
     /// `GUNICORN_CMD_ARGS`.
@@ -32,6 +34,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Default => f.write_str("the defaults"),
             Origin::Environment(variable) => write!(f, "the environment variable {variable}"),
+            Origin::Paste(path) => write!(f, "the PasteDeploy file {}", path.display()),
             Origin::File(path) => write!(f, "{}", path.display()),
             Origin::CommandArguments => f.write_str("GUNICORN_CMD_ARGS"),
             Origin::CommandLine => f.write_str("the command line"),

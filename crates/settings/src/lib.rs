@@ -13,8 +13,9 @@
 //! context           what the environment changes about the defaults
 //! resolve           layers -> Resolved: check, refuse what this server does not do, lay over each other
 //! typed             checked values -> Settings
+//! paste             what --paste names
 //! print             Resolved -> what --print-config prints
-//! validate          one value of one setting; accounts and integer help it
+//! validate          one value of one setting; accounts, integer and full_path help it
 //! worker_class      which names of worker classes are served
 //! settings          the typed result; bind, address_list, statsd_address and the like are its field types
 //! docs              the table as Markdown
@@ -32,9 +33,11 @@ mod command_line;
 mod context;
 mod docs;
 mod error;
+mod full_path;
 mod integer;
 mod layer;
 mod location;
+mod paste;
 mod print;
 mod resolve;
 mod setting;
@@ -57,7 +60,7 @@ pub use context::Context;
 pub use docs::settings_page;
 pub use error::SettingsError;
 pub use layer::{Layer, Origin};
-pub use location::{ConfigLocation, config_location};
+pub use location::{ConfigLocation, config_location, paste_file};
 pub use print::print_config;
 pub use resolve::{Resolved, resolve};
 pub use setting::{Fallback, Kind, Section, Setting, Support};

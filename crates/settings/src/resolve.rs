@@ -1,5 +1,7 @@
 //! All sources laid over each other: every value checked, and what this server does not do refused.
 
+use crate::error::place;
+use crate::paste;
 use crate::validate::checked;
 use crate::worker_class::WorkerClass;
 use crate::{Context, Layer, Origin, Setting, Settings, SettingsError, Support, TABLE, Value, typed};
@@ -12,6 +14,8 @@ pub struct Resolved {
     pub settings: Settings,
     /// Every setting in the order of the table: its value as it is printed, and who said so.
     pub values: Vec<(&'static str, Value, Origin)>,
+    /// One sentence for each setting that somebody set and that changes nothing, to be logged once at debug.
+    pub without_effect: Vec<String>,
 }
 
 /// Lays `layers` over the defaults, later ones over earlier ones. Every value is checked, also one that a later layer
@@ -24,9 +28,11 @@ pub fn resolve(layers: &[Layer], application: Option<&str>, context: &Context) -
     for (setting, (_, value, origin)) in TABLE.iter().zip(&values) {
         refuse_what_we_do_not_do(setting, value, origin)?;
     }
-    let mut settings = typed::settings(&values, application)?;
+    name_after_paste(&mut values, context);
+    let mut settings = typed::settings(&values, application, context)?;
     settings.config_file = config_file(layers);
-    Ok(Resolved { settings, values })
+    let without_effect = without_effect(&values, context);
+    Ok(Resolved { settings, values, without_effect })
 }
 
 fn defaults(context: &Context, application: Option<&str>) -> Vec<(&'static str, Value, Origin)> {
@@ -47,7 +53,7 @@ fn lay_over(
             continue;
         };
         let setting = &TABLE[at];
-        let value = checked(setting, value, &context.start_directory)
+        let value = checked(setting, value, context)
             .map_err(|problem| SettingsError::invalid(setting, value, &layer.origin, problem))?;
         values[at] = (setting.name, value, layer.origin.clone());
     }
@@ -75,6 +81,33 @@ fn asks_for_nothing(value: &Value) -> bool {
         Value::Str(text) => text.is_empty(),
         _ => false,
     }
+}
+
+/// A PasteDeploy file is the application, and gives the process its name.
+fn name_after_paste(values: &mut [(&'static str, Value, Origin)], context: &Context) {
+    let uri = values.iter().find_map(|(name, value, _)| match value {
+        Value::Str(uri) if *name == "paste" && !uri.is_empty() => Some(uri.clone()),
+        _ => None,
+    });
+    let unnamed =
+        values.iter_mut().find(|(name, _, origin)| *name == "default_proc_name" && *origin == Origin::Default);
+    if let (Some(uri), Some((_, value, _))) = (uri, unnamed) {
+        *value = Value::text(paste::file(&uri, &context.start_directory).to_string_lossy());
+    }
+}
+
+fn without_effect(values: &[(&'static str, Value, Origin)], context: &Context) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (setting, (_, value, origin)) in TABLE.iter().zip(values) {
+        if let (Support::Inert(reason), false) = (setting.support, *origin == Origin::Default) {
+            sentences.push(format!("{} has no effect: {reason}", place(setting, value, origin)));
+        }
+        // The variable is asked only when the setting is not; the printed setting never shows it.
+        if let (Support::Inert(reason), "sendfile", Some(word)) = (setting.support, setting.name, &context.sendfile) {
+            sentences.push(format!("the environment variable SENDFILE ({word}) has no effect: {reason}"));
+        }
+    }
+    sentences
 }
 
 /// The file to read again at a reload; a module has none.
@@ -164,6 +197,55 @@ mod tests {
         assert_eq!(empty, SettingsError::NoApplication);
         let nothing = resolve(&[], None, &Context::bare()).unwrap_err();
         assert_eq!(nothing.to_string(), "No application module specified.");
+    }
+
+    #[test]
+    fn a_paste_file_is_the_application_and_names_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.ini").to_string_lossy().into_owned();
+        std::fs::write(&file, "").unwrap();
+        let context = Context { start_directory: folder.path().into(), ..Context::bare() };
+        let values = vec![
+            ("paste".to_owned(), Value::text("./shop.ini#main")),
+            ("raw_paste_global_conf".to_owned(), Value::texts([r"a\=b=c=d"])),
+        ];
+        let flags = Layer { origin: Origin::CommandLine, values };
+        let resolved = resolve(&[flags], None, &context).unwrap();
+        assert_eq!(resolved.settings.paste, Some(format!("{file}#main")));
+        assert_eq!(resolved.settings.paste_global, [("a=b".to_owned(), "c=d".to_owned())]);
+        assert_eq!((&resolved.settings.application, &resolved.settings.proc_name), (&file, &file));
+        let printed = |name| resolved.values.iter().find(|(known, ..)| *known == name).unwrap().1.shown();
+        assert_eq!((printed("paste"), printed("default_proc_name")), ("./shop.ini#main".to_owned(), file.clone()));
+    }
+
+    #[test]
+    fn the_layer_of_a_paste_file_lies_below_the_conf_file() {
+        let paste = Layer {
+            origin: Origin::Paste("/srv/shop.ini".into()),
+            values: vec![("workers".into(), Value::text("3")), ("timeout".into(), Value::text("9"))],
+        };
+        let layers = [paste, layer(file(), "workers", Value::Int(5))];
+        let settings = resolve(&layers, Some("app"), &Context::bare()).unwrap().settings;
+        assert_eq!((settings.workers, settings.timeout.as_secs()), (5, 9));
+        let wrong = layer(Origin::Paste("/srv/shop.ini".into()), "timeout", Value::text("soon"));
+        let sentence = resolve(&[wrong], Some("app"), &Context::bare()).unwrap_err().to_string();
+        assert_eq!(sentence, "`timeout = 'soon'` from the PasteDeploy file /srv/shop.ini: must be a whole number");
+    }
+
+    #[test]
+    fn what_was_set_without_effect_is_said() {
+        let context = Context { sendfile: Some("yes".into()), ..Context::bare() };
+        let flag = layer(Origin::CommandLine, "control_socket", Value::text("/run/x"));
+        let said = resolve(&[flag], Some("app"), &context).unwrap().without_effect;
+        assert_eq!(
+            said,
+            [
+                "the environment variable SENDFILE (yes) has no effect: files never go through sendfile(2)",
+                "`control_socket = '/run/x'` (--control-socket) from the command line has no effect: there is no \
+                 control socket",
+            ]
+        );
+        assert_eq!(resolve(&[], Some("app"), &Context::bare()).unwrap().without_effect, [""; 0]);
     }
 
     #[test]
