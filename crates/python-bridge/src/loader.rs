@@ -106,7 +106,7 @@ fn evaluate(function: &str, what: &str, origin: Origin) -> Result<Layer, String>
     Python::attach(|py| {
         let evaluated = loading(py).and_then(|module| module.call_method1(function, (what,)));
         match evaluated.and_then(|found| values(found.cast::<PyDict>()?)) {
-            Ok(values) => Ok(Layer { origin, values }),
+            Ok(values) => Ok(Layer::new(origin, values)),
             Err(error) => Err(refusal(py, &error)),
         }
     })

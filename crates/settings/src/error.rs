@@ -46,10 +46,12 @@ pub enum SettingsError {
     },
 
     /// A key that is no setting.
-    #[error("{}: there is no setting `{key}`, did you mean `{nearest}`?", path.display())]
+    #[error("{}, line {line}: there is no setting `{key}`, did you mean `{nearest}`?", path.display())]
     UnknownKey {
         /// The file.
         path: PathBuf,
+        /// Where in it, from 1.
+        line: usize,
         /// What it says.
         key: String,
         /// What comes nearest.

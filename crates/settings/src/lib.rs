@@ -11,6 +11,7 @@
 //! toml_file         ferricorn.toml -> Layer
 //! location          which conf file to read
 //! context           what the environment changes about the defaults
+//! machine           how many workers `auto` means
 //! resolve           layers -> Resolved: check, refuse what this server does not do, lay over each other
 //! typed             checked values -> Settings
 //! paste             what --paste names
@@ -23,7 +24,8 @@
 //! ```
 //!
 //! Nothing here prints, forks or opens a socket. Parsing a command line touches nothing at all; resolving looks at
-//! the user database and at directories that a setting names, and at nothing else.
+//! the user database, at files and directories that a setting names, for `auto` at the limits of this process, and at
+//! nothing else.
 
 mod accounts;
 mod address_list;
@@ -37,6 +39,7 @@ mod full_path;
 mod integer;
 mod layer;
 mod location;
+mod machine;
 mod paste;
 mod print;
 mod resolve;
@@ -66,6 +69,6 @@ pub use resolve::{Resolved, resolve};
 pub use setting::{Fallback, Kind, Section, Setting, Support};
 pub use settings::{HeaderMapPolicy, LogLevel, ReloadEngine, Settings};
 pub use statsd_address::StatsdAddress;
-pub use table::{TABLE, find};
+pub use table::{OWN, TABLE, find};
 pub use toml_file::read_toml;
 pub use value::Value;

@@ -1,10 +1,11 @@
 //! All sources laid over each other: every value checked, and what this server does not do refused.
 
 use crate::error::place;
+use crate::machine::Machine;
 use crate::paste;
-use crate::validate::checked;
+use crate::validate::{checked, is_auto};
 use crate::worker_class::WorkerClass;
-use crate::{Context, Layer, Origin, Setting, Settings, SettingsError, Support, TABLE, Value, typed};
+use crate::{Context, Kind, Layer, Origin, Setting, Settings, SettingsError, Support, TABLE, Value, typed};
 use std::path::PathBuf;
 
 /// The outcome: for the server, and for those who want to know where a value came from.
@@ -16,6 +17,8 @@ pub struct Resolved {
     pub values: Vec<(&'static str, Value, Origin)>,
     /// One sentence for each setting that somebody set and that changes nothing, to be logged once at debug.
     pub without_effect: Vec<String>,
+    /// Whoever prints the values is to say where each came from: `--explain-config`.
+    pub explained: bool,
 }
 
 /// Lays `layers` over the defaults, later ones over earlier ones. Every value is checked, also one that a later layer
@@ -31,8 +34,10 @@ pub fn resolve(layers: &[Layer], application: Option<&str>, context: &Context) -
     name_after_paste(&mut values, context);
     let mut settings = typed::settings(&values, application, context)?;
     settings.config_file = config_file(layers);
+    let explained = layers.iter().any(asks_for_explanation);
+    settings.print_config |= explained;
     let without_effect = without_effect(&values, context);
-    Ok(Resolved { settings, values, without_effect })
+    Ok(Resolved { settings, values, without_effect, explained })
 }
 
 fn defaults(context: &Context, application: Option<&str>) -> Vec<(&'static str, Value, Origin)> {
@@ -53,9 +58,14 @@ fn lay_over(
             continue;
         };
         let setting = &TABLE[at];
-        let value = checked(setting, value, context)
-            .map_err(|problem| SettingsError::invalid(setting, value, &layer.origin, problem))?;
-        values[at] = (setting.name, value, layer.origin.clone());
+        let origin = layer.origin_of(name);
+        let taken = checked(setting, value, context)
+            .map_err(|problem| SettingsError::invalid(setting, value, &origin, problem))?;
+        let origin = match (setting.kind, is_auto(value)) {
+            (Kind::Count, true) => Origin::Automatic(Box::new(origin), Machine::under(&context.machine_root).words()),
+            _ => origin,
+        };
+        values[at] = (setting.name, taken, origin);
     }
     Ok(())
 }
@@ -96,6 +106,12 @@ fn name_after_paste(values: &mut [(&'static str, Value, Origin)], context: &Cont
     }
 }
 
+/// A flag that is none of Gunicorn's; in a conf file the name is a variable.
+fn asks_for_explanation(layer: &Layer) -> bool {
+    let asks = |(name, value): &(String, Value)| name == "explain_config" && *value == Value::Bool(true);
+    layer.origin.speaks_in_flags() && layer.values.iter().any(asks)
+}
+
 fn without_effect(values: &[(&'static str, Value, Origin)], context: &Context) -> Vec<String> {
     let mut sentences = Vec::new();
     for (setting, (_, value, origin)) in TABLE.iter().zip(values) {
@@ -125,7 +141,7 @@ mod tests {
     use std::path::Path;
 
     fn layer(origin: Origin, name: &str, value: Value) -> Layer {
-        Layer { origin, values: vec![(name.to_owned(), value)] }
+        Layer::new(origin, vec![(name.to_owned(), value)])
     }
 
     fn file() -> Origin {
@@ -178,7 +194,8 @@ mod tests {
         let sentence =
             |context: &Context, layers: &[Layer]| resolve(layers, Some("app"), context).unwrap_err().to_string();
         let variable = Context { web_concurrency: Some("many".into()), ..Context::bare() };
-        let expected = "`workers = 'many'` from the environment variable WEB_CONCURRENCY: must be a whole number";
+        let expected =
+            "`workers = 'many'` from the environment variable WEB_CONCURRENCY: must be a whole number or auto";
         assert_eq!(sentence(&variable, &[]), expected);
         let flag = layer(Origin::CommandLine, "bind", Value::texts(["localhost:x"]));
         let expected = "`bind = ['localhost:x']` (--bind) from the command line: 'x' is not a valid port number.";
@@ -200,6 +217,37 @@ mod tests {
     }
 
     #[test]
+    fn auto_becomes_a_number_and_says_of_what() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in [("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/cpu.max", "100000 100000\n")] {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let bare = Context { machine_root: root.path().into(), ..Context::bare() };
+        let flag = layer(Origin::CommandLine, "workers", Value::text("auto"));
+        let variable = Context { web_concurrency: Some("Auto".into()), ..bare.clone() };
+        for (context, layers, source) in [
+            (&bare, vec![flag], "the command line (auto: 1 processor)"),
+            (&variable, vec![], "the environment variable WEB_CONCURRENCY (auto: 1 processor)"),
+        ] {
+            let resolved = resolve(&layers, Some("app"), context).unwrap();
+            let (_, value, origin) = resolved.values.iter().find(|(name, ..)| *name == "workers").unwrap();
+            assert_eq!((resolved.settings.workers, value), (2, &Value::Int(2)));
+            assert_eq!(origin.to_string(), source);
+        }
+        assert_eq!(problem("workers", Value::text("some")), "must be a whole number or auto");
+    }
+
+    #[test]
+    fn a_file_with_lines_is_quoted_with_the_line() {
+        let lines = [("workers".to_owned(), 7)].into();
+        let numbered = Layer { lines, ..layer(file(), "workers", Value::text("x")) };
+        let sentence = resolve(&[numbered], Some("app"), &Context::bare()).unwrap_err().to_string();
+        assert!(sentence.starts_with("`workers = 'x'` from /srv/gunicorn.conf.py, line 7: "), "{sentence}");
+    }
+
+    #[test]
     fn a_paste_file_is_the_application_and_names_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("shop.ini").to_string_lossy().into_owned();
@@ -209,7 +257,7 @@ mod tests {
             ("paste".to_owned(), Value::text("./shop.ini#main")),
             ("raw_paste_global_conf".to_owned(), Value::texts([r"a\=b=c=d"])),
         ];
-        let flags = Layer { origin: Origin::CommandLine, values };
+        let flags = Layer::new(Origin::CommandLine, values);
         let resolved = resolve(&[flags], None, &context).unwrap();
         assert_eq!(resolved.settings.paste, Some(format!("{file}#main")));
         assert_eq!(resolved.settings.paste_global, [("a=b".to_owned(), "c=d".to_owned())]);
@@ -220,10 +268,8 @@ mod tests {
 
     #[test]
     fn the_layer_of_a_paste_file_lies_below_the_conf_file() {
-        let paste = Layer {
-            origin: Origin::Paste("/srv/shop.ini".into()),
-            values: vec![("workers".into(), Value::text("3")), ("timeout".into(), Value::text("9"))],
-        };
+        let values = vec![("workers".into(), Value::text("3")), ("timeout".into(), Value::text("9"))];
+        let paste = Layer::new(Origin::Paste("/srv/shop.ini".into()), values);
         let layers = [paste, layer(file(), "workers", Value::Int(5))];
         let settings = resolve(&layers, Some("app"), &Context::bare()).unwrap().settings;
         assert_eq!((settings.workers, settings.timeout.as_secs()), (5, 9));

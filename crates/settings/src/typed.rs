@@ -244,7 +244,7 @@ mod tests {
     use crate::{Layer, resolve};
 
     fn with(name: &str, value: Value) -> Settings {
-        let layer = Layer { origin: Origin::CommandLine, values: vec![(name.to_owned(), value)] };
+        let layer = Layer::new(Origin::CommandLine, vec![(name.to_owned(), value)]);
         resolve(&[layer], Some("app"), &Context::bare()).unwrap().settings
     }
 

@@ -5,6 +5,7 @@
 //! database only for the kinds that name something there.
 
 use crate::full_path::full_path;
+use crate::machine::Machine;
 use crate::paste;
 use crate::{AddressList, Bind, Context, Kind, Setting, StatsdAddress, Value};
 use std::path::Path;
@@ -17,7 +18,8 @@ pub(crate) fn checked(setting: &Setting, value: &Value, context: &Context) -> Re
     let start = &context.start_directory;
     let value = match setting.kind {
         Kind::Bool | Kind::BoolOff => switch(value)?,
-        Kind::Int | Kind::AutoInt | Kind::Count => number(value)?,
+        Kind::Int | Kind::AutoInt => number(value)?,
+        Kind::Count => count(value, context)?,
         Kind::Str => text(value)?.map_or(Value::None, Value::Str),
         Kind::List => Value::texts(texts(value)?),
         Kind::Files => Value::texts(files(value, start)?),
@@ -92,6 +94,22 @@ fn number(value: &Value) -> Result<Value, Problem> {
         Some(_) => Err("must not be negative".to_owned()),
         None => Err("must be a whole number".to_owned()),
     }
+}
+
+/// The machine is looked at only when it is asked for.
+fn count(value: &Value, context: &Context) -> Result<Value, Problem> {
+    match value {
+        value if is_auto(value) => Ok(Value::Int(Machine::under(&context.machine_root).workers() as i64)),
+        value => number(value).map_err(|problem| match problem.as_str() {
+            "must be a whole number" => "must be a whole number or auto".to_owned(),
+            _ => problem,
+        }),
+    }
+}
+
+/// Whether the number is left to the server.
+pub(crate) fn is_auto(value: &Value) -> bool {
+    matches!(value, Value::Str(text) if text.trim().eq_ignore_ascii_case("auto"))
 }
 
 fn text(value: &Value) -> Result<Option<String>, Problem> {
@@ -215,7 +233,7 @@ mod tests {
             assert_eq!(taken("workers", value), number);
         }
         for value in [Value::Float(2.5), Value::None, Value::text("abc"), Value::texts(["3"])] {
-            assert_eq!(problem("workers", value), "must be a whole number");
+            assert_eq!(problem("backlog", value), "must be a whole number");
         }
         assert_eq!(problem("umask", Value::text("022")), "must be a whole number");
         assert_eq!(problem("timeout", Value::Int(-1)), "must not be negative");
