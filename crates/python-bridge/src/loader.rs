@@ -47,7 +47,7 @@ impl PythonLoader {
     fn take_note(&mut self, found: &Bound<'_, PyDict>, origin: Origin) -> PyResult<Layer> {
         let values = values::of_settings(found)?;
         self.said = Some(found.clone().unbind());
-        Ok(Layer { origin, values })
+        Ok(Layer::new(origin, values))
     }
 
     fn evaluate(&mut self, function: &str, what: &str, origin: Origin) -> Result<Layer, String> {

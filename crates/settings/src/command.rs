@@ -1,7 +1,7 @@
 //! The clap command of the settings table: the grammar of argparse, the help by sections.
 
 use crate::usage::usage_line;
-use crate::{Fallback, Kind, Section, Setting, Support, TABLE};
+use crate::{Fallback, Kind, OWN, Section, Setting, Support, TABLE};
 use clap::{Arg, ArgAction, Command};
 
 /// Name of the positional argument among the settings.
@@ -9,7 +9,8 @@ pub(crate) const APPLICATION: &str = "APP_MODULE";
 
 /// The clap command of the table, also for completions and the manual page.
 pub fn command(program: &str) -> Command {
-    let sections = Section::ALL.iter().flat_map(|section| TABLE.iter().filter(|row| row.section == *section));
+    let rows = || TABLE.iter().chain(OWN);
+    let sections = Section::ALL.iter().flat_map(|section| rows().filter(|row| row.section == *section));
     Command::new("ferricorn")
         .bin_name(program.to_owned())
         .no_binary_name(true)
@@ -54,6 +55,9 @@ fn help(setting: &Setting) -> String {
         Fallback::Context(words) => words.to_owned(),
         _ => setting.default_value().shown(),
     };
+    if setting.section == Section::Ferricorn {
+        return setting.meaning.to_owned();
+    }
     let remark = match setting.support {
         Support::Works | Support::Differs(_) => "",
         Support::Inert(_) => " (without effect)",

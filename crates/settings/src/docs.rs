@@ -21,8 +21,8 @@ fn introduction() -> String {
          differently, {inert} are accepted without effect, {refused} are refused. A setting that is refused may be \
          named with its default; any other value ends the start with exit code 1 and a sentence that says where it \
          came from and what to do instead.\n\n\
-         Sources, each over the one before: defaults, PORT, WEB_CONCURRENCY and FORWARDED_ALLOW_IPS in the \
-         environment, one conf file (`-c`, else `./gunicorn.conf.py`, else `./ferricorn.toml`), GUNICORN_CMD_ARGS, \
+         Sources, each over the one before: defaults, PORT, WEB_CONCURRENCY (else WORKERS) and FORWARDED_ALLOW_IPS in \
+         the environment, one conf file (`-c`, else `./gunicorn.conf.py`, else `./ferricorn.toml`), GUNICORN_CMD_ARGS, \
          the command line. Lists are replaced, never merged.\n",
         all = TABLE.len()
     )

@@ -46,10 +46,12 @@ pub enum SettingsError {
     },
 
     /// A key that is no setting.
-    #[error("{}: there is no setting `{key}`, did you mean `{nearest}`?", path.display())]
+    #[error("{}, line {line}: there is no setting `{key}`, did you mean `{nearest}`?", path.display())]
     UnknownKey {
         /// The file.
         path: PathBuf,
+        /// Where in it, from 1.
+        line: usize,
         /// What it says.
         key: String,
         /// What comes nearest.
@@ -65,7 +67,7 @@ impl SettingsError {
 }
 
 /// "`workers = -1` (--workers) from the command line".
-fn place(setting: &Setting, value: &Value, origin: &Origin) -> String {
+pub(crate) fn place(setting: &Setting, value: &Value, origin: &Origin) -> String {
     let flag = match setting.flag() {
         Some(flag) if origin.speaks_in_flags() => format!(" ({flag})"),
         _ => String::new(),

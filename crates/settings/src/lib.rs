@@ -11,10 +11,12 @@
 //! toml_file         ferricorn.toml -> Layer
 //! location          which conf file to read
 //! context           what the environment changes about the defaults
+//! machine           how many workers `auto` means
 //! resolve           layers -> Resolved: check, refuse what this server does not do, lay over each other
 //! typed             checked values -> Settings
+//! paste             what --paste names
 //! print             Resolved -> what --print-config prints
-//! validate          one value of one setting; accounts and integer help it
+//! validate          one value of one setting; accounts, integer and full_path help it
 //! worker_class      which names of worker classes are served
 //! settings          the typed result; bind, address_list, statsd_address and the like are its field types
 //! docs              the table as Markdown
@@ -22,7 +24,8 @@
 //! ```
 //!
 //! Nothing here prints, forks or opens a socket. Parsing a command line touches nothing at all; resolving looks at
-//! the user database and at directories that a setting names, and at nothing else.
+//! the user database, at files and directories that a setting names, for `auto` at the limits of this process, and at
+//! nothing else.
 
 mod accounts;
 mod address_list;
@@ -32,9 +35,12 @@ mod command_line;
 mod context;
 mod docs;
 mod error;
+mod full_path;
 mod integer;
 mod layer;
 mod location;
+mod machine;
+mod paste;
 mod print;
 mod resolve;
 mod setting;
@@ -57,12 +63,12 @@ pub use context::Context;
 pub use docs::settings_page;
 pub use error::SettingsError;
 pub use layer::{Layer, Origin};
-pub use location::{ConfigLocation, config_location};
+pub use location::{ConfigLocation, config_location, paste_file};
 pub use print::print_config;
 pub use resolve::{Resolved, resolve};
 pub use setting::{Fallback, Kind, Section, Setting, Support};
 pub use settings::{HeaderMapPolicy, LogLevel, ReloadEngine, Settings};
 pub use statsd_address::StatsdAddress;
-pub use table::{TABLE, find};
+pub use table::{OWN, TABLE, find};
 pub use toml_file::read_toml;
 pub use value::Value;

@@ -1,8 +1,11 @@
 //! All sources laid over each other: every value checked, and what this server does not do refused.
 
-use crate::validate::checked;
+use crate::error::place;
+use crate::machine::Machine;
+use crate::paste;
+use crate::validate::{checked, is_auto};
 use crate::worker_class::WorkerClass;
-use crate::{Context, Layer, Origin, Setting, Settings, SettingsError, Support, TABLE, Value, typed};
+use crate::{Context, Kind, Layer, Origin, Setting, Settings, SettingsError, Support, TABLE, Value, typed};
 use std::path::PathBuf;
 
 /// The outcome: for the server, and for those who want to know where a value came from.
@@ -12,6 +15,10 @@ pub struct Resolved {
     pub settings: Settings,
     /// Every setting in the order of the table: its value as it is printed, and who said so.
     pub values: Vec<(&'static str, Value, Origin)>,
+    /// One sentence for each setting that somebody set and that changes nothing, to be logged once at debug.
+    pub without_effect: Vec<String>,
+    /// Whoever prints the values is to say where each came from: `--explain-config`.
+    pub explained: bool,
 }
 
 /// Lays `layers` over the defaults, later ones over earlier ones. Every value is checked, also one that a later layer
@@ -24,9 +31,13 @@ pub fn resolve(layers: &[Layer], application: Option<&str>, context: &Context) -
     for (setting, (_, value, origin)) in TABLE.iter().zip(&values) {
         refuse_what_we_do_not_do(setting, value, origin)?;
     }
-    let mut settings = typed::settings(&values, application)?;
+    name_after_paste(&mut values, context);
+    let mut settings = typed::settings(&values, application, context)?;
     settings.config_file = config_file(layers);
-    Ok(Resolved { settings, values })
+    let explained = layers.iter().any(asks_for_explanation);
+    settings.print_config |= explained;
+    let without_effect = without_effect(&values, context);
+    Ok(Resolved { settings, values, without_effect, explained })
 }
 
 fn defaults(context: &Context, application: Option<&str>) -> Vec<(&'static str, Value, Origin)> {
@@ -47,9 +58,14 @@ fn lay_over(
             continue;
         };
         let setting = &TABLE[at];
-        let value = checked(setting, value, &context.start_directory)
-            .map_err(|problem| SettingsError::invalid(setting, value, &layer.origin, problem))?;
-        values[at] = (setting.name, value, layer.origin.clone());
+        let origin = layer.origin_of(name);
+        let taken = checked(setting, value, context)
+            .map_err(|problem| SettingsError::invalid(setting, value, &origin, problem))?;
+        let origin = match (setting.kind, is_auto(value)) {
+            (Kind::Count, true) => Origin::Automatic(Box::new(origin), Machine::under(&context.machine_root).words()),
+            _ => origin,
+        };
+        values[at] = (setting.name, taken, origin);
     }
     Ok(())
 }
@@ -77,6 +93,39 @@ fn asks_for_nothing(value: &Value) -> bool {
     }
 }
 
+/// A PasteDeploy file is the application, and gives the process its name.
+fn name_after_paste(values: &mut [(&'static str, Value, Origin)], context: &Context) {
+    let uri = values.iter().find_map(|(name, value, _)| match value {
+        Value::Str(uri) if *name == "paste" && !uri.is_empty() => Some(uri.clone()),
+        _ => None,
+    });
+    let unnamed =
+        values.iter_mut().find(|(name, _, origin)| *name == "default_proc_name" && *origin == Origin::Default);
+    if let (Some(uri), Some((_, value, _))) = (uri, unnamed) {
+        *value = Value::text(paste::file(&uri, &context.start_directory).to_string_lossy());
+    }
+}
+
+/// A flag that is none of Gunicorn's; in a conf file the name is a variable.
+fn asks_for_explanation(layer: &Layer) -> bool {
+    let asks = |(name, value): &(String, Value)| name == "explain_config" && *value == Value::Bool(true);
+    layer.origin.speaks_in_flags() && layer.values.iter().any(asks)
+}
+
+fn without_effect(values: &[(&'static str, Value, Origin)], context: &Context) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (setting, (_, value, origin)) in TABLE.iter().zip(values) {
+        if let (Support::Inert(reason), false) = (setting.support, *origin == Origin::Default) {
+            sentences.push(format!("{} has no effect: {reason}", place(setting, value, origin)));
+        }
+        // The variable is asked only when the setting is not; the printed setting never shows it.
+        if let (Support::Inert(reason), "sendfile", Some(word)) = (setting.support, setting.name, &context.sendfile) {
+            sentences.push(format!("the environment variable SENDFILE ({word}) has no effect: {reason}"));
+        }
+    }
+    sentences
+}
+
 /// The file to read again at a reload; a module has none.
 fn config_file(layers: &[Layer]) -> Option<PathBuf> {
     layers.iter().rev().find_map(|layer| match &layer.origin {
@@ -92,7 +141,7 @@ mod tests {
     use std::path::Path;
 
     fn layer(origin: Origin, name: &str, value: Value) -> Layer {
-        Layer { origin, values: vec![(name.to_owned(), value)] }
+        Layer::new(origin, vec![(name.to_owned(), value)])
     }
 
     fn file() -> Origin {
@@ -145,7 +194,8 @@ mod tests {
         let sentence =
             |context: &Context, layers: &[Layer]| resolve(layers, Some("app"), context).unwrap_err().to_string();
         let variable = Context { web_concurrency: Some("many".into()), ..Context::bare() };
-        let expected = "`workers = 'many'` from the environment variable WEB_CONCURRENCY: must be a whole number";
+        let expected =
+            "`workers = 'many'` from the environment variable WEB_CONCURRENCY: must be a whole number or auto";
         assert_eq!(sentence(&variable, &[]), expected);
         let flag = layer(Origin::CommandLine, "bind", Value::texts(["localhost:x"]));
         let expected = "`bind = ['localhost:x']` (--bind) from the command line: 'x' is not a valid port number.";
@@ -164,6 +214,84 @@ mod tests {
         assert_eq!(empty, SettingsError::NoApplication);
         let nothing = resolve(&[], None, &Context::bare()).unwrap_err();
         assert_eq!(nothing.to_string(), "No application module specified.");
+    }
+
+    #[test]
+    fn auto_becomes_a_number_and_says_of_what() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in [("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/cpu.max", "100000 100000\n")] {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let bare = Context { machine_root: root.path().into(), ..Context::bare() };
+        let flag = layer(Origin::CommandLine, "workers", Value::text("auto"));
+        let variable = Context { web_concurrency: Some("Auto".into()), ..bare.clone() };
+        for (context, layers, source) in [
+            (&bare, vec![flag], "the command line (auto: 1 processor)"),
+            (&variable, vec![], "the environment variable WEB_CONCURRENCY (auto: 1 processor)"),
+        ] {
+            let resolved = resolve(&layers, Some("app"), context).unwrap();
+            let (_, value, origin) = resolved.values.iter().find(|(name, ..)| *name == "workers").unwrap();
+            assert_eq!((resolved.settings.workers, value), (2, &Value::Int(2)));
+            assert_eq!(origin.to_string(), source);
+        }
+        assert_eq!(problem("workers", Value::text("some")), "must be a whole number or auto");
+    }
+
+    #[test]
+    fn a_file_with_lines_is_quoted_with_the_line() {
+        let lines = [("workers".to_owned(), 7)].into();
+        let numbered = Layer { lines, ..layer(file(), "workers", Value::text("x")) };
+        let sentence = resolve(&[numbered], Some("app"), &Context::bare()).unwrap_err().to_string();
+        assert!(sentence.starts_with("`workers = 'x'` from /srv/gunicorn.conf.py, line 7: "), "{sentence}");
+    }
+
+    #[test]
+    fn a_paste_file_is_the_application_and_names_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.ini").to_string_lossy().into_owned();
+        std::fs::write(&file, "").unwrap();
+        let context = Context { start_directory: folder.path().into(), ..Context::bare() };
+        let values = vec![
+            ("paste".to_owned(), Value::text("./shop.ini#main")),
+            ("raw_paste_global_conf".to_owned(), Value::texts([r"a\=b=c=d"])),
+        ];
+        let flags = Layer::new(Origin::CommandLine, values);
+        let resolved = resolve(&[flags], None, &context).unwrap();
+        assert_eq!(resolved.settings.paste, Some(format!("{file}#main")));
+        assert_eq!(resolved.settings.paste_global, [("a=b".to_owned(), "c=d".to_owned())]);
+        assert_eq!((&resolved.settings.application, &resolved.settings.proc_name), (&file, &file));
+        let printed = |name| resolved.values.iter().find(|(known, ..)| *known == name).unwrap().1.shown();
+        assert_eq!((printed("paste"), printed("default_proc_name")), ("./shop.ini#main".to_owned(), file.clone()));
+    }
+
+    #[test]
+    fn the_layer_of_a_paste_file_lies_below_the_conf_file() {
+        let values = vec![("workers".into(), Value::text("3")), ("timeout".into(), Value::text("9"))];
+        let paste = Layer::new(Origin::Paste("/srv/shop.ini".into()), values);
+        let layers = [paste, layer(file(), "workers", Value::Int(5))];
+        let settings = resolve(&layers, Some("app"), &Context::bare()).unwrap().settings;
+        assert_eq!((settings.workers, settings.timeout.as_secs()), (5, 9));
+        let wrong = layer(Origin::Paste("/srv/shop.ini".into()), "timeout", Value::text("soon"));
+        let sentence = resolve(&[wrong], Some("app"), &Context::bare()).unwrap_err().to_string();
+        assert_eq!(sentence, "`timeout = 'soon'` from the PasteDeploy file /srv/shop.ini: must be a whole number");
+    }
+
+    #[test]
+    fn what_was_set_without_effect_is_said() {
+        let context = Context { sendfile: Some("yes".into()), ..Context::bare() };
+        let flag = layer(Origin::CommandLine, "control_socket", Value::text("/run/x"));
+        let said = resolve(&[flag], Some("app"), &context).unwrap().without_effect;
+        assert_eq!(
+            said,
+            [
+                "the environment variable SENDFILE (yes) has no effect: files never go through sendfile(2)",
+                "`control_socket = '/run/x'` (--control-socket) from the command line has no effect: there is no \
+                 control socket",
+            ]
+        );
+        assert_eq!(resolve(&[], Some("app"), &Context::bare()).unwrap().without_effect, [""; 0]);
     }
 
     #[test]

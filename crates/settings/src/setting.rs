@@ -150,11 +150,13 @@ pub enum Section {
     DirtyArbiterHooks,
     /// The control socket.
     Control,
+    /// What Gunicorn does not have.
+    Ferricorn,
 }
 
 impl Section {
     /// All sections in the order they are shown.
-    pub const ALL: [Section; 14] = [
+    pub const ALL: [Section; 15] = [
         Section::ConfigFile,
         Section::ServerSocket,
         Section::WorkerProcesses,
@@ -169,6 +171,7 @@ impl Section {
         Section::DirtyArbiters,
         Section::DirtyArbiterHooks,
         Section::Control,
+        Section::Ferricorn,
     ];
 
     /// The heading.
@@ -188,6 +191,7 @@ impl Section {
             Section::DirtyArbiters => "Dirty Arbiters",
             Section::DirtyArbiterHooks => "Dirty Arbiter Hooks",
             Section::Control => "Control",
+            Section::Ferricorn => "Ferricorn",
         }
     }
 }

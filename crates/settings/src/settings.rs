@@ -11,8 +11,13 @@ use std::time::Duration;
 /// What the operator asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// The application: the argument on the command line, else `wsgi_app`. Not parsed here.
+    /// The application: the argument on the command line, else `wsgi_app`; not parsed here. With `paste` its file.
     pub application: String,
+    /// The PasteDeploy file to load the application from, as an absolute path, and `#section` where one was named. When
+    /// set, `application` is the path alone.
+    pub paste: Option<String>,
+    /// Variables for that file, in order.
+    pub paste_global: Vec<(String, String)>,
     /// The conf file or TOML file these settings came from, to read it again at a reload.
     pub config_file: Option<PathBuf>,
     /// Addresses to listen at, in the order given; never empty.

@@ -35,8 +35,8 @@ pub static TABLE: &[Setting] = &[
         .or(Fallback::Int(2048))
         .meaning("connections that wait in the kernel until a worker accepts them"),
     Setting::new("workers", WorkerProcesses, Count).short('w').long(&["workers"]).or(Fallback::Int(1)).meaning(
-        "number of worker processes; WEB_CONCURRENCY in the environment changes the \
-             default",
+        "number of worker processes, or auto: two for each processor that the cgroup allows, no more than find \
+             128 MiB each in its memory limit; WEB_CONCURRENCY, else WORKERS, in the environment changes the default",
     ),
     Setting::new("worker_class", WorkerProcesses, Class)
         .short('k')
@@ -445,6 +445,12 @@ pub static TABLE: &[Setting] = &[
         .inert("there is no control socket").meaning("do without the control socket"),
 ];
 
+/// Flags that are not Gunicorn's, and are no settings: no file knows them. Their names must leave every unambiguous
+/// prefix of Gunicorn's flags what it is.
+pub static OWN: &[Setting] = &[Setting::new("explain_config", Ferricorn, Bool)
+    .long(&["explain-config"])
+    .meaning("print every setting with its value and where it came from, then do as check_config")];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -459,8 +465,19 @@ mod tests {
 
     #[test]
     fn a_setting_of_any_section_is_shown_under_it() {
-        let shown = TABLE.iter().filter(|setting| Section::ALL.contains(&setting.section));
-        assert_eq!(shown.count(), TABLE.len());
+        let shown = TABLE.iter().chain(OWN).filter(|setting| Section::ALL.contains(&setting.section));
+        assert_eq!(shown.count(), TABLE.len() + OWN.len());
+    }
+
+    #[test]
+    fn our_flags_take_no_prefix_from_those_of_gunicorn() {
+        let theirs: Vec<&str> = TABLE.iter().flat_map(|setting| setting.long).copied().collect();
+        for ours in OWN.iter().flat_map(|setting| setting.long) {
+            for prefix in (1..ours.len()).map(|end| &ours[..end]) {
+                let meant: BTreeSet<&str> = theirs.iter().copied().filter(|flag| flag.starts_with(prefix)).collect();
+                assert!(meant.len() != 1 && !theirs.contains(&prefix), "--{prefix} would no longer be {meant:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! find here is a missing application.
 
 use crate::accounts::user_name;
+use crate::paste;
 use crate::statsd_address::metric_prefix;
 use crate::worker_class::WorkerClass;
 use crate::{
-    AddressList, Bind, HeaderMapPolicy, Kind, LogLevel, Origin, ReloadEngine, Settings, SettingsError, StatsdAddress,
-    Support, TABLE, Value,
+    AddressList, Bind, Context, HeaderMapPolicy, Kind, LogLevel, Origin, ReloadEngine, Settings, SettingsError,
+    StatsdAddress, Support, TABLE, Value,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,16 +26,26 @@ type Named = (&'static str, Value, Origin);
 
 /// The settings of these values. `application` is the one named on the command line. One line for each field, hence
 /// the length.
-pub(crate) fn settings(values: &[Named], application: Option<&str>) -> Result<Settings, SettingsError> {
+pub(crate) fn settings(
+    values: &[Named],
+    application: Option<&str>,
+    context: &Context,
+) -> Result<Settings, SettingsError> {
     let values = Values(values);
-    let application =
-        application.filter(|named| !named.is_empty()).map(str::to_owned).or_else(|| values.text("wsgi_app"));
-    let application = application.ok_or(SettingsError::NoApplication)?;
+    let start = &context.start_directory;
+    let paste = values.text("paste");
+    let paste_file = paste.as_deref().map(|uri| paste::file(uri, start).to_string_lossy().into_owned());
+    let application = paste_file
+        .or_else(|| application.filter(|named| !named.is_empty()).map(str::to_owned))
+        .or_else(|| values.text("wsgi_app"))
+        .ok_or(SettingsError::NoApplication)?;
     let chdir = PathBuf::from(values.needed("chdir"));
     let user = values.number("user") as u32;
     Ok(Settings {
         proc_name: values.proc_name(&application),
         application,
+        paste: paste.map(|uri| paste::absolute(&uri, start)),
+        paste_global: values.texts("raw_paste_global_conf").iter().filter_map(|text| paste::pair(text)).collect(),
         config_file: None,
         bind: values.binds(),
         backlog: values.number("backlog") as u32,
@@ -230,10 +241,10 @@ impl Values<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Context, Layer, resolve};
+    use crate::{Layer, resolve};
 
     fn with(name: &str, value: Value) -> Settings {
-        let layer = Layer { origin: Origin::CommandLine, values: vec![(name.to_owned(), value)] };
+        let layer = Layer::new(Origin::CommandLine, vec![(name.to_owned(), value)]);
         resolve(&[layer], Some("app"), &Context::bare()).unwrap().settings
     }
 

@@ -1,6 +1,6 @@
 //! Words for a command line that makes no sense: clap's findings said as argparse says them.
 
-use crate::{EarlyExit, Setting, TABLE};
+use crate::{EarlyExit, OWN, Setting, TABLE};
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 /// Whose arguments are wrong.
@@ -66,7 +66,7 @@ fn unknown(argument: &str, suggestion: Option<String>) -> String {
 }
 
 fn long_flags() -> impl Iterator<Item = String> {
-    TABLE.iter().flat_map(|setting| setting.long.iter().map(|flag| format!("--{flag}")))
+    TABLE.iter().chain(OWN).flat_map(|setting| setting.long.iter().map(|flag| format!("--{flag}")))
 }
 
 /// All flags of the setting that clap calls "--workers <INT>".

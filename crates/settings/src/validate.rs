@@ -4,17 +4,22 @@
 //! a number where a number is wanted, texts lose the blanks around them. Looks at the file system and the user
 //! database only for the kinds that name something there.
 
-use crate::{AddressList, Bind, Kind, Setting, StatsdAddress, Value};
-use std::path::{Path, PathBuf};
+use crate::full_path::full_path;
+use crate::machine::Machine;
+use crate::paste;
+use crate::{AddressList, Bind, Context, Kind, Setting, StatsdAddress, Value};
+use std::path::Path;
 
 /// What is wrong with a value: the last part of the sentence.
 type Problem = String;
 
-/// Checks a value of a setting. `start` is the directory that relative paths begin at.
-pub(crate) fn checked(setting: &Setting, value: &Value, start: &Path) -> Result<Value, Problem> {
+/// Checks a value of a setting. Relative paths begin at the start directory of `context`.
+pub(crate) fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Value, Problem> {
+    let start = &context.start_directory;
     let value = match setting.kind {
         Kind::Bool | Kind::BoolOff => switch(value)?,
-        Kind::Int | Kind::AutoInt | Kind::Count => number(value)?,
+        Kind::Int | Kind::AutoInt => number(value)?,
+        Kind::Count => count(value, context)?,
         Kind::Str => text(value)?.map_or(Value::None, Value::Str),
         Kind::List => Value::texts(texts(value)?),
         Kind::Files => Value::texts(files(value, start)?),
@@ -30,21 +35,20 @@ pub(crate) fn checked(setting: &Setting, value: &Value, start: &Path) -> Result<
         Kind::Hook(_) => hook(value)?,
         Kind::Any => value.clone(),
     };
-    further(setting.name, &value)?;
+    further(setting.name, &value, start)?;
     Ok(value)
 }
 
 /// What single settings ask beyond their kind.
-fn further(name: &str, value: &Value) -> Result<(), Problem> {
+fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
     match (name, value) {
         ("bind", Value::List(addresses)) if addresses.is_empty() => Err("names no address".to_owned()),
         ("bind", Value::List(addresses)) => {
             addresses.iter().try_for_each(|address| address.shown().parse::<Bind>().map(|_| ()))
         }
-        ("raw_env", Value::List(pairs)) => match pairs.iter().find(|pair| !pair.shown().contains('=')) {
-            Some(pair) => Err(format!("{pair} is not of the form KEY=VALUE")),
-            None => Ok(()),
-        },
+        ("raw_env", Value::List(pairs)) => all_pairs(pairs, |pair| pair.contains('=')),
+        ("raw_paste_global_conf", Value::List(pairs)) => all_pairs(pairs, |pair| paste::pair(pair).is_some()),
+        ("paste", Value::Str(uri)) => paste::checked(uri, start),
         ("access_log_format" | "loglevel", Value::None) => Err("must be a text".to_owned()),
         ("backlog", Value::Int(length)) if *length > i32::MAX.into() => Err(format!("must be at most {}", i32::MAX)),
         ("secure_scheme_headers", Value::Map(pairs)) => match pairs.iter().find(|(_, word)| !is_text(word)) {
@@ -52,6 +56,13 @@ fn further(name: &str, value: &Value) -> Result<(), Problem> {
             None => Ok(()),
         },
         _ => Ok(()),
+    }
+}
+
+fn all_pairs(pairs: &[Value], is_pair: fn(&str) -> bool) -> Result<(), Problem> {
+    match pairs.iter().find(|pair| !is_pair(&pair.shown())) {
+        Some(pair) => Err(format!("{pair} is not of the form KEY=VALUE")),
+        None => Ok(()),
     }
 }
 
@@ -83,6 +94,22 @@ fn number(value: &Value) -> Result<Value, Problem> {
         Some(_) => Err("must not be negative".to_owned()),
         None => Err("must be a whole number".to_owned()),
     }
+}
+
+/// The machine is looked at only when it is asked for.
+fn count(value: &Value, context: &Context) -> Result<Value, Problem> {
+    match value {
+        value if is_auto(value) => Ok(Value::Int(Machine::under(&context.machine_root).workers() as i64)),
+        value => number(value).map_err(|problem| match problem.as_str() {
+            "must be a whole number" => "must be a whole number or auto".to_owned(),
+            _ => problem,
+        }),
+    }
+}
+
+/// Whether the number is left to the server.
+pub(crate) fn is_auto(value: &Value) -> bool {
+    matches!(value, Value::Str(text) if text.trim().eq_ignore_ascii_case("auto"))
 }
 
 fn text(value: &Value) -> Result<Option<String>, Problem> {
@@ -161,26 +188,12 @@ fn statsd_host(value: &Value) -> Result<Value, Problem> {
 
 fn directory(value: &Value, start: &Path) -> Result<Value, Problem> {
     let path = text(value)?.ok_or("must be a directory")?;
-    let path = normal(&start.join(path));
+    let path = full_path(start, &path);
     match (path.exists(), path.is_dir()) {
         (true, true) => Ok(Value::text(path.to_string_lossy())),
         (true, false) => Err("is not a directory".to_owned()),
         (false, _) => Err("can't chdir to it, there is no such directory".to_owned()),
     }
-}
-
-/// Without `.` and `..`, by name only: what a link points at does not matter, as in the original.
-fn normal(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(normal.pop()),
-            part => normal.push(part),
-        }
-    }
-    normal
 }
 
 fn map(value: &Value) -> Result<Value, Problem> {
@@ -201,15 +214,15 @@ fn hook(value: &Value) -> Result<Value, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::find;
+    use crate::{Context, find};
 
     /// What becomes of a value, as it would be printed.
     fn taken(name: &str, value: Value) -> String {
-        checked(find(name).unwrap(), &value, Path::new("/tmp")).unwrap().to_string()
+        checked(find(name).unwrap(), &value, &Context::bare()).unwrap().to_string()
     }
 
     fn problem(name: &str, value: Value) -> String {
-        checked(find(name).unwrap(), &value, Path::new("/tmp")).unwrap_err()
+        checked(find(name).unwrap(), &value, &Context::bare()).unwrap_err()
     }
 
     #[test]
@@ -220,7 +233,7 @@ mod tests {
             assert_eq!(taken("workers", value), number);
         }
         for value in [Value::Float(2.5), Value::None, Value::text("abc"), Value::texts(["3"])] {
-            assert_eq!(problem("workers", value), "must be a whole number");
+            assert_eq!(problem("backlog", value), "must be a whole number");
         }
         assert_eq!(problem("umask", Value::text("022")), "must be a whole number");
         assert_eq!(problem("timeout", Value::Int(-1)), "must not be negative");
@@ -250,6 +263,7 @@ mod tests {
         assert_eq!(problem("bind", Value::text("")), "names no address");
         assert_eq!(taken("raw_env", Value::texts([" A=1=2 ", "B="])), "['A=1=2', 'B=']");
         assert_eq!(problem("raw_env", Value::texts(["A"])), "'A' is not of the form KEY=VALUE");
+        assert_eq!(problem("raw_paste_global_conf", Value::texts([r"A\=b"])), r"'A\\=b' is not of the form KEY=VALUE");
         assert_eq!(taken("forwarder_headers", Value::text(" a,,b ")), "['a', 'b']");
     }
 
@@ -269,6 +283,7 @@ mod tests {
         assert_eq!(problem("chdir", Value::text("/etc/passwd")), "is not a directory");
         assert_eq!(problem("chdir", Value::text("/no")), "can't chdir to it, there is no such directory");
         assert_eq!(problem("reload_extra_files", Value::texts(["/no/file"])), "there is no file '/no/file'");
+        assert_eq!(problem("paste", Value::text("no.ini#a")), "'/tmp/no.ini' not found");
         assert_eq!(taken("reload_extra_files", Value::text("/no/*")), "['/no/*']");
     }
 }
