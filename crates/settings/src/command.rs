@@ -55,16 +55,16 @@ fn help(setting: &Setting) -> String {
         _ => setting.default_value().shown(),
     };
     let remark = match setting.support {
-        Support::Works => "",
+        Support::Works | Support::Differs(_) => "",
         Support::Inert(_) => " (without effect)",
-        Support::NotYet => " (not supported yet)",
+        Support::Refused(_) => " (not supported)",
     };
     format!("{} [{default}]{remark}", setting.meaning)
 }
 
 fn placeholder(kind: Kind) -> &'static str {
     match kind {
-        Kind::Int | Kind::AutoInt => "INT",
+        Kind::Int | Kind::AutoInt | Kind::Count => "INT",
         Kind::Directory => "DIRECTORY",
         Kind::User => "USER",
         Kind::Group => "GROUP",

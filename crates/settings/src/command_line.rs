@@ -101,7 +101,7 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Result<Option<Value>, Strin
 
 fn converted(setting: &Setting, kind: Kind, text: &str) -> Result<Value, String> {
     let (number, name) = match kind {
-        Kind::Int => (decimal(text), "int"),
+        Kind::Int | Kind::Count => (decimal(text), "int"),
         Kind::AutoInt => (octal_too(text), "auto_int"),
         _ => return Ok(Value::text(text)),
     };

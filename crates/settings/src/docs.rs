@@ -11,14 +11,16 @@ pub fn settings_page() -> String {
 fn introduction() -> String {
     let count = |wanted: fn(&Support) -> bool| TABLE.iter().filter(|setting| wanted(&setting.support)).count();
     let works = count(|support| *support == Support::Works);
+    let differ = count(|support| matches!(support, Support::Differs(_)));
     let inert = count(|support| matches!(support, Support::Inert(_)));
-    let not_yet = count(|support| *support == Support::NotYet);
+    let refused = count(|support| matches!(support, Support::Refused(_)));
     format!(
         "<!-- Generated from crates/settings/src/table.rs: UPDATE=1 cargo test -p ferricorn-settings -->\n\
          # Settings\n\n\
-         The {all} settings of Gunicorn 27.0.1 and what becomes of them here: {works} work, {inert} are accepted \
-         without effect, {not_yet} are not there yet. A setting that is not there yet may be named with its default; \
-         any other value ends the start with exit code 1 and a sentence that says where it came from.\n\n\
+         The {all} settings of Gunicorn 27.0.1 and what becomes of them here: {works} work, {differ} work \
+         differently, {inert} are accepted without effect, {refused} are refused. A setting that is refused may be \
+         named with its default; any other value ends the start with exit code 1 and a sentence that says where it \
+         came from and what to do instead.\n\n\
          Sources, each over the one before: defaults, PORT, WEB_CONCURRENCY and FORWARDED_ALLOW_IPS in the \
          environment, one conf file (`-c`, else `./gunicorn.conf.py`, else `./ferricorn.toml`), GUNICORN_CMD_ARGS, \
          the command line. Lists are replaced, never merged.\n",
@@ -39,8 +41,9 @@ fn row(setting: &Setting) -> String {
     };
     let support = match setting.support {
         Support::Works => "works".to_owned(),
-        Support::Inert(reason) => format!("no effect: {reason}"),
-        Support::NotYet => "not yet".to_owned(),
+        Support::Differs(phrase) => format!("works differently: {phrase}"),
+        Support::Inert(reason) => format!("without effect: {reason}"),
+        Support::Refused(advice) => format!("refused: {advice}"),
     };
     let (kind, default) = (kind_of(setting.kind), default_of(setting));
     format!("| `{}` | {flags} | {kind} | {default} | {} | {support} |\n", setting.name, setting.meaning)
@@ -58,12 +61,13 @@ fn default_of(setting: &Setting) -> String {
 fn kind_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool | Kind::BoolOff => "switch",
-        Kind::Int => "number",
+        Kind::Int | Kind::Count => "number",
         Kind::AutoInt => "number, octal too",
         Kind::Str | Kind::Choice(_) | Kind::OptionalChoice(..) => "text",
         Kind::List | Kind::Files => "list",
         Kind::Names | Kind::Addresses => "text with commas",
         Kind::Class => "class",
+        Kind::StatsdHost => "address",
         Kind::Directory => "directory",
         Kind::User => "user",
         Kind::Group => "group",

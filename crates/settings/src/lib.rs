@@ -11,11 +11,12 @@
 //! toml_file         ferricorn.toml -> Layer
 //! location          which conf file to read
 //! context           what the environment changes about the defaults
-//! resolve           layers -> Resolved: check, refuse what is not there yet, lay over each other
+//! resolve           layers -> Resolved: check, refuse what this server does not do, lay over each other
 //! typed             checked values -> Settings
 //! print             Resolved -> what --print-config prints
 //! validate          one value of one setting; accounts and integer help it
-//! settings          the typed result; bind, address_list and the like are its field types
+//! worker_class      which names of worker classes are served
+//! settings          the typed result; bind, address_list, statsd_address and the like are its field types
 //! docs              the table as Markdown
 //! error             every sentence that ends a start
 //! ```
@@ -38,6 +39,7 @@ mod print;
 mod resolve;
 mod setting;
 mod settings;
+mod statsd_address;
 mod table;
 mod toml_file;
 mod typed;
@@ -45,6 +47,7 @@ mod usage;
 mod validate;
 mod value;
 mod words;
+mod worker_class;
 
 pub use address_list::AddressList;
 pub use bind::Bind;
@@ -59,6 +62,7 @@ pub use print::print_config;
 pub use resolve::{Resolved, resolve};
 pub use setting::{Fallback, Kind, Section, Setting, Support};
 pub use settings::{HeaderMapPolicy, LogLevel, ReloadEngine, Settings};
+pub use statsd_address::StatsdAddress;
 pub use table::{TABLE, find};
 pub use toml_file::read_toml;
 pub use value::Value;

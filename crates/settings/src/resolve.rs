@@ -1,11 +1,9 @@
-//! All sources laid over each other: every value checked, and what is not there yet refused.
+//! All sources laid over each other: every value checked, and what this server does not do refused.
 
 use crate::validate::checked;
+use crate::worker_class::WorkerClass;
 use crate::{Context, Layer, Origin, Setting, Settings, SettingsError, Support, TABLE, Value, typed};
 use std::path::PathBuf;
-
-/// The only worker class, under both its names.
-const SYNC: [&str; 2] = ["sync", "gunicorn.workers.sync.SyncWorker"];
 
 /// The outcome: for the server, and for those who want to know where a value came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +22,7 @@ pub fn resolve(layers: &[Layer], application: Option<&str>, context: &Context) -
         lay_over(&mut values, layer, context)?;
     }
     for (setting, (_, value, origin)) in TABLE.iter().zip(&values) {
-        refuse_what_is_missing(setting, value, origin)?;
+        refuse_what_we_do_not_do(setting, value, origin)?;
     }
     let mut settings = typed::settings(&values, application)?;
     settings.config_file = config_file(layers);
@@ -56,19 +54,26 @@ fn lay_over(
     Ok(())
 }
 
-/// Nothing is passed over in silence: a setting we do not have may be named, but only with its default.
-fn refuse_what_is_missing(setting: &Setting, value: &Value, origin: &Origin) -> Result<(), SettingsError> {
-    let missing = match (setting.name, value) {
-        ("worker_class", Value::Str(class)) if SYNC.contains(&class.as_str()) => None,
-        ("worker_class", class) => Some(format!("the worker class {}", class.shown())),
-        ("threads", Value::Int(2..)) => Some("more than one thread per worker".to_owned()),
-        _ if setting.support != Support::NotYet || *origin == Origin::Default => None,
-        (_, value) if *value == setting.default_value() => None,
-        _ => Some("this setting".to_owned()),
-    };
-    match missing {
-        Some(what) => Err(SettingsError::not_yet(setting, value, origin, &what)),
-        None => Ok(()),
+/// Nothing is passed over in silence: what is refused may be named, but only with a value that asks for nothing.
+fn refuse_what_we_do_not_do(setting: &Setting, value: &Value, origin: &Origin) -> Result<(), SettingsError> {
+    let refused = |advice: String| SettingsError::invalid(setting, value, origin, advice);
+    if setting.name == "worker_class" {
+        return WorkerClass::of(value).map(drop).map_err(refused);
+    }
+    match setting.support {
+        Support::Refused(advice) if *value != setting.default_value() && !asks_for_nothing(value) => {
+            Err(refused(advice.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What Python takes for false.
+fn asks_for_nothing(value: &Value) -> bool {
+    match value {
+        Value::None | Value::Bool(false) | Value::Int(0) => true,
+        Value::Str(text) => text.is_empty(),
+        _ => false,
     }
 }
 
@@ -169,28 +174,51 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_refused_unless_it_is_the_default() {
-        let version = env!("CARGO_PKG_VERSION");
-        let unsupported = |what: &str, remedy: &str| {
-            format!("ferricorn {version} does not support {what} yet; {remedy}, or keep gunicorn for this deployment")
-        };
-        assert_eq!(problem("reuse_port", Value::Bool(true)), unsupported("this setting", "remove it"));
-        assert_eq!(problem("pre_fork", Value::Callable("f".into())), unsupported("this setting", "remove it"));
-        assert_eq!(problem("threads", Value::Int(4)), unsupported("more than one thread per worker", "use 1"));
-        let class = unsupported("the worker class gevent", "use sync, the only one so far");
-        assert_eq!(problem("worker_class", Value::text("gevent")), class);
+    fn what_is_refused_says_what_to_do_instead() {
+        let expected = "ferricorn has no line tracer; run the application under `python -m trace` instead";
+        assert_eq!(problem("spew", Value::Bool(true)), expected);
+        let flag = layer(Origin::CommandLine, "spew", Value::Bool(true));
+        let sentence = resolve(&[flag], Some("app"), &Context::bare()).unwrap_err().to_string();
+        assert_eq!(sentence, format!("`spew = True` (--spew) from the command line: {expected}"));
+        let refused = [
+            ("threads", Value::Int(4), "raise `workers` instead"),
+            ("protocol", Value::text("uwsgi"), "proxy_pass"),
+            ("certfile", Value::text("a.pem"), "end TLS in the proxy in front"),
+            ("keyfile", Value::text("a.pem"), "end TLS in the proxy in front"),
+            ("http2_cleartext", Value::text("both"), "HTTP/1 only"),
+            ("permit_obsolete_folding", Value::Bool(true), "smuggle"),
+            ("strip_header_spaces", Value::Bool(true), "smuggle"),
+            ("permit_unconventional_http_version", Value::text("true"), "HTTP/1.0 or HTTP/1.1"),
+            ("dirty_workers", Value::Int(1), "task queue"),
+            ("worker_class", Value::text("gevent"), "sync or gthread"),
+        ];
+        for (name, value, advice) in refused {
+            let sentence = with(name, value).expect_err(name);
+            assert!(sentence.contains(advice), "{sentence}");
+        }
+        assert!(with("proxy_protocol", Value::Bool(true)).unwrap_err().starts_with("`proxy_protocol = 'auto'` from"));
+    }
+
+    #[test]
+    fn what_is_refused_may_be_named_when_it_asks_for_nothing() {
         let defaults = [
-            ("reuse_port", Value::text("false")),
             ("proxy_protocol", Value::Bool(false)),
-            ("http_protocols", Value::text("h1")),
-            ("proxy_allow_ips", Value::text("127.0.0.1, ::1")),
+            ("http2_cleartext", Value::None),
+            ("certfile", Value::text("")),
+            ("protocol", Value::text("http")),
             ("threads", Value::Int(1)),
             ("worker_class", Value::text("gunicorn.workers.sync.SyncWorker")),
-            ("dirty_apps", Value::List(Vec::new())),
+            ("permit_obsolete_folding", Value::text("false")),
         ];
         for (name, value) in defaults {
             with(name, value).unwrap_or_else(|sentence| panic!("{sentence}"));
         }
+    }
+
+    #[test]
+    fn at_most_a_dozen_settings_are_refused() {
+        let refused = TABLE.iter().filter(|setting| matches!(setting.support, Support::Refused(_)));
+        assert_eq!(refused.count(), 11);
     }
 
     #[test]

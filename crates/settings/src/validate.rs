@@ -4,7 +4,7 @@
 //! a number where a number is wanted, texts lose the blanks around them. Looks at the file system and the user
 //! database only for the kinds that name something there.
 
-use crate::{AddressList, Bind, Kind, Setting, Support, Value};
+use crate::{AddressList, Bind, Kind, Setting, StatsdAddress, Value};
 use std::path::{Path, PathBuf};
 
 /// What is wrong with a value: the last part of the sentence.
@@ -14,7 +14,7 @@ type Problem = String;
 pub(crate) fn checked(setting: &Setting, value: &Value, start: &Path) -> Result<Value, Problem> {
     let value = match setting.kind {
         Kind::Bool | Kind::BoolOff => switch(value)?,
-        Kind::Int | Kind::AutoInt => number(value)?,
+        Kind::Int | Kind::AutoInt | Kind::Count => number(value)?,
         Kind::Str => text(value)?.map_or(Value::None, Value::Str),
         Kind::List => Value::texts(texts(value)?),
         Kind::Files => Value::texts(files(value, start)?),
@@ -22,6 +22,7 @@ pub(crate) fn checked(setting: &Setting, value: &Value, start: &Path) -> Result<
         Kind::Addresses => Value::texts(addresses(value)?),
         Kind::Choice(words) | Kind::OptionalChoice(words, _) => choice(setting, value, words)?,
         Kind::Class => class(value)?,
+        Kind::StatsdHost => statsd_host(value)?,
         Kind::Directory => directory(value, start)?,
         Kind::User => crate::accounts::user_id(value)?,
         Kind::Group => crate::accounts::group_id(value)?,
@@ -124,14 +125,13 @@ fn addresses(value: &Value) -> Result<Vec<String>, Problem> {
     Ok(entries)
 }
 
-/// What is not there yet takes its other spellings too, so that the refusal says that and not something else.
+/// The two that Gunicorn once had as switches are taken as switches too.
 fn choice(setting: &Setting, value: &Value, words: &[&str]) -> Result<Value, Problem> {
     let wrong = || format!("must be one of {}", words.join(", "));
-    match value {
-        Value::None | Value::Bool(false) if setting.support == Support::NotYet => {
-            return Ok(setting.default_value());
-        }
-        Value::Bool(true) if setting.support == Support::NotYet => return Ok(value.clone()),
+    match (setting.name, value) {
+        ("proxy_protocol" | "http2_cleartext", Value::None | Value::Bool(false)) => return Ok(setting.default_value()),
+        ("proxy_protocol", Value::Bool(true)) => return Ok(Value::text("auto")),
+        ("http2_cleartext", Value::Bool(true)) => return Ok(Value::text("prior-knowledge")),
         _ => {}
     }
     let word = text(value).map_err(|_| wrong())?.ok_or_else(wrong)?.to_lowercase();
@@ -146,6 +146,17 @@ fn class(value: &Value) -> Result<Value, Problem> {
         Value::Callable(_) | Value::None => Ok(value.clone()),
         value => text(value).map(|name| name.map_or(Value::None, Value::Str)).map_err(|_| "must be a class".to_owned()),
     }
+}
+
+/// As Gunicorn keeps it: a pair of host and port, or the path of the socket.
+fn statsd_host(value: &Value) -> Result<Value, Problem> {
+    let Some(text) = text(value)? else {
+        return Ok(Value::None);
+    };
+    Ok(match StatsdAddress::parse(&text)? {
+        StatsdAddress::Udp { host, port } => Value::Tuple(vec![Value::Str(host), Value::Int(port.into())]),
+        StatsdAddress::Unix { path } => Value::text(path.to_string_lossy()),
+    })
 }
 
 fn directory(value: &Value, start: &Path) -> Result<Value, Problem> {

@@ -19,8 +19,10 @@ pub enum Value {
     Float(f64),
     /// Text.
     Str(String),
-    /// A list or tuple.
+    /// A list, or a tuple of a conf file.
     List(Vec<Value>),
+    /// What Gunicorn keeps as a tuple: an address of a host and a port.
+    Tuple(Vec<Value>),
     /// A dict with text keys, in the order of the source.
     Map(Vec<(String, Value)>),
     /// A function or class of the conf file, by its qualified name.
@@ -62,6 +64,10 @@ impl fmt::Display for Value {
             Value::List(items) => {
                 let items: Vec<String> = items.iter().map(Value::to_string).collect();
                 write!(f, "[{}]", items.join(", "))
+            }
+            Value::Tuple(items) => {
+                let items: Vec<String> = items.iter().map(Value::to_string).collect();
+                write!(f, "({})", items.join(", "))
             }
             Value::Map(pairs) => {
                 let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{}: {value}", quoted(key))).collect();
