@@ -31,10 +31,14 @@ pub struct Listener {
 
 impl Listener {
     /// Listens on TCP: SO_REUSEADDR so that a restart need not wait, TCP_NODELAY for what is
-    /// accepted from it, non-blocking, close-on-exec.
-    pub fn tcp(address: SocketAddr, backlog: u32) -> io::Result<Self> {
+    /// accepted from it, non-blocking, close-on-exec. With `reuse_port` (SO_REUSEPORT) others of
+    /// the same user's that say so too may listen at the same address.
+    pub fn tcp(address: SocketAddr, backlog: u32, reuse_port: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
+        if reuse_port {
+            socket.set_reuse_port(true)?;
+        }
         socket.set_tcp_nodelay(true)?;
         socket.bind(&SockAddr::from(address))?;
         Self::listening(socket, backlog)
@@ -138,11 +142,19 @@ mod tests {
 
     #[test]
     fn tcp_listens_on_a_port_of_its_own() {
-        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16, false).unwrap();
         let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
         std::net::TcpStream::connect(address).unwrap();
-        let error = Listener::tcp(address, 16).unwrap_err();
+        let error = Listener::tcp(address, 16, false).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_port_is_shared_by_those_who_agree_to_it() {
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16, true).unwrap();
+        let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
+        assert_eq!(Listener::tcp(address, 16, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(Listener::tcp(address, 16, true).unwrap().address(), listener.address());
     }
 
     #[test]
@@ -161,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_backlog_counts_what_nobody_has_accepted() {
-        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16, false).unwrap();
         assert_eq!(backlog(&listener).unwrap(), Some(0));
         let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
         let clients = [(); 3].map(|()| std::net::TcpStream::connect(address).unwrap());
