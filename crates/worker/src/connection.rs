@@ -93,7 +93,7 @@ impl std::error::Error for NoAnswer {}
 
 impl Client {
     async fn answer(self: Rc<Self>, request: http::Request<Incoming>) -> Result<Response<AnswerBody>, NoAnswer> {
-        let arrived = self.shared.access_log.as_ref().map(|_| Instant::now());
+        let arrived = self.shared.measures_requests().then(Instant::now);
         self.activity.busy.set(true);
         self.activity.answered.set(false);
         self.activity.used.set(true);

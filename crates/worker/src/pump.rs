@@ -143,16 +143,21 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
     let logged = shared.access_log.as_ref().map(|_| (request.head.clone(), Rc::clone(&request.connection)));
     application.call(request, Rc::clone(&exchange) as Rc<dyn Exchange>);
     exchange.close();
+    let elapsed = arrived.map(|arrived| arrived.elapsed()).unwrap_or_default();
+    let status = exchange.status.get().as_u16();
     if let (Some(access_log), Some((head, connection))) = (&shared.access_log, &logged) {
         access_log.borrow_mut().record(&Entry {
             request: head,
             connection,
-            status: exchange.status.get().as_u16(),
+            status,
             response_headers: &exchange.logged_headers.borrow(),
             sent: exchange.sent.get(),
-            elapsed: arrived.map(|arrived| arrived.elapsed()).unwrap_or_default(),
+            elapsed,
             annotations: &exchange.annotations.borrow(),
         });
+    }
+    if let Some(statsd) = &shared.statsd {
+        statsd.request(status, elapsed);
     }
     shared.end_call();
 }
