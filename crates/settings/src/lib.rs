@@ -71,4 +71,5 @@ pub use settings::{HeaderMapPolicy, LogLevel, ReloadEngine, Settings};
 pub use statsd_address::StatsdAddress;
 pub use table::{OWN, TABLE, find};
 pub use toml_file::read_toml;
+pub use validate::checked;
 pub use value::Value;

@@ -14,7 +14,7 @@ use std::path::Path;
 type Problem = String;
 
 /// Checks a value of a setting. Relative paths begin at the start directory of `context`.
-pub(crate) fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Value, Problem> {
+pub fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Value, String> {
     let start = &context.start_directory;
     let value = match setting.kind {
         Kind::Bool | Kind::BoolOff => switch(value)?,
