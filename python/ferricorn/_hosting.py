@@ -80,6 +80,10 @@ class Host:
         with _records_of(self.server.pid):
             getattr(self.server.log, level.lower())(message)
 
+    def measure(self, name: str, value: int, kind: str) -> None:
+        """Give a metric of the master's to the logger."""
+        self.server.log.debug(f"{name} {value}", extra={"metric": name, "value": value, "mtype": kind})
+
     def log_exception(self, words: str, error: BaseException) -> None:
         """Log an exception with its traceback, as the logger formats one."""
         self.server.log.exception(words, exc_info=error)

@@ -119,6 +119,17 @@ def load_from_program(program: Any) -> Callable[..., Any]:
     return application
 
 
+def load_from_paste(uri: str, variables: dict[str, str]) -> Callable[..., Any]:
+    """Make the application that a PasteDeploy file describes."""
+    try:
+        from paste.deploy import loadapp
+    except ModuleNotFoundError as error:
+        if error.name not in ("paste", "paste.deploy"):
+            raise
+        raise NotAnApplication(f"The setting paste needs the package PasteDeploy: {error}.") from error
+    return loadapp(uri if ":" in uri else f"config:{uri}", relative_to=os.getcwd(), global_conf=variables)
+
+
 def describe_program(program: Any) -> tuple[str, bool, dict[str, Any]]:
     """Return a program's name, whether it reads command lines and files, and what it says of settings."""
     return program.name(), program.reads_arguments, program.cfg.said()

@@ -15,6 +15,7 @@ use ferricorn_settings::Settings;
 use ferricorn_telemetry::error_log;
 use ferricorn_telemetry::events::Reports;
 use ferricorn_telemetry::scoreboard::Scoreboard;
+use ferricorn_telemetry::statsd::Statsd;
 use ferricorn_unix::process::{self, ProcessId};
 use ferricorn_unix::title::Title;
 use ferricorn_unix::{descriptor, poll};
@@ -52,6 +53,8 @@ pub(crate) struct Arbiter {
     signals: Signals,
     /// What it logs, where a mold is to write it.
     pub(crate) forward: Arc<Forward>,
+    /// Where metrics go, if the settings say so and no logger of the application's sends them.
+    pub(crate) statsd: Option<Statsd>,
     pub(crate) scoreboard: Scoreboard,
     reports: Reports,
     /// The write end of the workers' pipe; handed to molds.
@@ -115,6 +118,7 @@ impl Arbiter {
         Ok(Self {
             launch,
             forward,
+            statsd: None,
             signals: Signals::install()?,
             scoreboard: Scoreboard::create(SLOTS)?,
             reports: Reports::new(events_read),
@@ -165,6 +169,7 @@ impl Arbiter {
                 if self.last_look.elapsed() >= TICK {
                     self.last_look = Instant::now();
                     self.look_for_silent_workers()?;
+                    self.measure_backlog()?;
                 }
                 self.press_leaving_molds()?;
                 self.reconcile()?;
@@ -311,6 +316,7 @@ impl Arbiter {
     /// From now on so many workers are wanted.
     fn want(&mut self, workers: usize) -> io::Result<()> {
         let old = std::mem::replace(&mut self.target, workers);
+        self.measure_workers()?;
         self.tell_hooks(&Order::Call(Hook::WorkersChanged { new: workers, old: Some(old) }))
     }
 
@@ -319,6 +325,7 @@ impl Arbiter {
         let serves = self.current.as_ref().or(self.candidate.as_ref()).is_some_and(|serving| serving.id == id);
         if serves {
             self.target = workers;
+            self.measure_workers()?;
         }
         if let Some(generation) = self.generation(id) {
             generation.wanted = Some(workers);

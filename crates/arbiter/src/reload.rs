@@ -116,6 +116,7 @@ impl Arbiter {
             PidFile::check(path).map_err(|error| error.to_string())?;
         }
         self.target = settings.workers;
+        self.open_statsd(settings).map_err(|error| error.to_string())?;
         self.forward.activate(settings.logs_in_python);
         self.retitle(settings);
         Ok(())
@@ -217,6 +218,7 @@ impl Arbiter {
         let Some(settings) = candidate.settings.clone() else { return Ok(()) };
         let wanted = candidate.wanted.unwrap_or(settings.workers);
         let Some(old) = self.current.replace(candidate) else {
+            self.measure_workers()?;
             notify(&format!("READY=1\nSTATUS={} is serving\n", self.launch.program));
             return if std::mem::take(&mut self.reload_after_start) { self.start_candidate() } else { Ok(()) };
         };
@@ -227,6 +229,10 @@ impl Arbiter {
         if let Err(error) = logs::start(&settings) {
             log::error!("The error log stays where it was: {error}");
         }
+        if let Err(error) = self.open_statsd(&settings) {
+            log::error!("{error}");
+        }
+        self.measure_workers()?;
         if let Err(error) = self.place_pidfile(settings.pidfile.as_ref()) {
             log::error!("The pid file stays as it was: {error}");
         }

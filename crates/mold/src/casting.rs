@@ -168,6 +168,7 @@ impl Mold {
                 self.pass_on_wish(host)?;
             }
             Order::Log { level, message } => host.log(level, &message),
+            Order::Measure(metric) => host.measure(metric),
             Order::ReopenLogs => error_log::reopen(),
             // Each of these has its own time, and this is not it.
             Order::Proceed { .. } | Order::Provide { .. } | Order::Spawn { .. } => {}

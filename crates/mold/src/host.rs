@@ -6,7 +6,7 @@ use std::io;
 use ferricorn_telemetry::error_log::Level;
 use ferricorn_unix::process::{Fork, ProcessId};
 
-use crate::protocol::{Hook, Member};
+use crate::protocol::{Hook, Member, Metric};
 
 /// The text of a failed hook's traceback.
 pub type Traceback = String;
@@ -35,6 +35,9 @@ pub trait Host {
 
     /// Writes a line of the master's.
     fn log(&mut self, level: Level, message: &str);
+
+    /// Gives a metric of the master's to the logger.
+    fn measure(&mut self, metric: Metric);
 
     /// How many workers a hook has asked for since the last question, if any has.
     fn take_wanted(&mut self) -> Option<usize>;

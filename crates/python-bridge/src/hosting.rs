@@ -7,6 +7,7 @@ use ferricorn_mold::host::Traceback;
 use ferricorn_mold::protocol::{Hook, Member};
 use ferricorn_settings::{Kind, Origin, Resolved, Settings, find};
 use ferricorn_telemetry::error_log::{self, Companion, Level};
+use ferricorn_telemetry::exception;
 use log::LevelFilter;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -15,7 +16,11 @@ use crate::interrupt::Interruptible;
 use crate::{traceback, values};
 
 /// `ferricorn._hosting.Host`: what a mold and its workers know of the application's hooks.
-pub(crate) struct Hosting(Py<PyAny>);
+pub(crate) struct Hosting {
+    host: Py<PyAny>,
+    /// Whether Python's logger takes the server's own lines.
+    logs: bool,
+}
 
 impl Hosting {
     /// Makes it from the settings. `originals` are the objects that came with them: functions, classes, dicts of both.
@@ -37,11 +42,11 @@ impl Hosting {
             }
         }
         let host = py.import("ferricorn._hosting")?.getattr("Host")?.call1((all,))?;
-        Ok(Self(host.unbind()))
+        Ok(Self { host: host.unbind(), logs: resolved.settings.logs_in_python })
     }
 
     pub(crate) fn bind<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
-        self.0.bind(py)
+        self.host.bind(py)
     }
 
     /// Makes the logger, and gives it the server's own lines if the settings ask for that.
@@ -122,9 +127,10 @@ impl Companion for PythonLog {
 
 /// Writes the traceback of an exception with these words before it; Python's logger gets the exception itself.
 pub(crate) fn log_exception(py: Python<'_>, host: Option<&Hosting>, words: &str, error: &PyErr) {
-    let logged = host.map(|host| host.bind(py).call_method1("log_exception", (words, error.value(py))));
+    let logger = host.filter(|host| host.logs);
+    let logged = logger.map(|host| host.bind(py).call_method1("log_exception", (words, error.value(py))));
     if !matches!(logged, Some(Ok(_))) {
-        log::error!("{words}\n{}", traceback(py, error));
+        exception!("{words}\n{}", traceback(py, error));
     }
 }
 

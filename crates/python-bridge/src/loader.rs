@@ -6,14 +6,14 @@ use std::path::Path;
 
 use ferricorn_mold::Host;
 use ferricorn_mold::host::Traceback;
-use ferricorn_mold::protocol::{Hook, Member, Occasion};
+use ferricorn_mold::protocol::{Hook, Member, Metric, Occasion};
 use ferricorn_server::{Embedding, LoadFailure, Loader};
 use ferricorn_settings::{Layer, Origin, Resolved, Settings};
 use ferricorn_telemetry::error_log::{self, Level};
 use ferricorn_unix::process::{Fork, ProcessId};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{IntoPyDict, PyDict};
 
 use crate::hosting::Hosting;
 use crate::interrupt::Interruptible;
@@ -61,9 +61,12 @@ impl PythonLoader {
 
     fn load(&self, py: Python<'_>, settings: &Settings) -> PyResult<Py<PyAny>> {
         let _interruptible = Interruptible::begin();
-        let loaded = match &self.program {
-            Some(program) => loading(py)?.call_method1("load_from_program", (program,)),
-            None => loading(py)?.call_method1("load", (&settings.application, settings.reload)),
+        let loaded = match (&self.program, &settings.paste) {
+            (Some(program), _) => loading(py)?.call_method1("load_from_program", (program,)),
+            (None, Some(uri)) => {
+                loading(py)?.call_method1("load_from_paste", (uri, settings.paste_global.clone().into_py_dict(py)?))
+            }
+            (None, None) => loading(py)?.call_method1("load", (&settings.application, settings.reload)),
         };
         loaded.map(Bound::unbind)
     }
@@ -99,6 +102,14 @@ impl Host for PythonLoader {
         if logged.is_err() {
             error_log::log(level, message);
         }
+    }
+
+    fn measure(&mut self, metric: Metric) {
+        let (name, value, kind) = match metric {
+            Metric::Workers(workers) => ("gunicorn.workers", workers, "gauge"),
+            Metric::Backlog(waiting) => ("gunicorn.backlog", waiting as usize, "histogram"),
+        };
+        log_problem(self.hook(|py, hosting| hosting.run(py, "measure", (name, value, kind)).map(drop)));
     }
 
     fn take_wanted(&mut self) -> Option<usize> {

@@ -64,6 +64,7 @@ pub use docs::settings_page;
 pub use error::SettingsError;
 pub use layer::{Layer, Origin};
 pub use location::{ConfigLocation, config_location, paste_file};
+pub use paste::paste_layer;
 pub use print::print_config;
 pub use resolve::{Resolved, resolve};
 pub use setting::{Fallback, Kind, Section, Setting, Support};
