@@ -171,7 +171,10 @@ class Host:
         """Call `worker_exit`; nothing in a process that is no worker."""
         if self.worker is not None:
             self.worker.leaves()
-            self.cfg.worker_exit(self.server, self.worker)
+            try:
+                self.cfg.worker_exit(self.server, self.worker)
+            except Exception:
+                self.server.log.warning("Exception during worker exit:", exc_info=True)
 
     def request_hooks(self, logs: bool) -> RequestHooks | None:
         """Return what is to see requests, if anything is; `logs`: the logger's access method is."""

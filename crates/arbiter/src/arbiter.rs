@@ -172,6 +172,8 @@ impl Arbiter {
                     self.measure_backlog()?;
                 }
                 self.press_leaving_molds()?;
+                // Before the workers that they announce.
+                self.forward_lines();
                 self.reconcile()?;
             }
         }

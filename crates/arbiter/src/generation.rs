@@ -1,6 +1,6 @@
 //! A generation: a mold, the settings it reported, and the sockets its workers listen on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
@@ -22,6 +22,9 @@ use crate::sockets::Bound;
 
 /// How long a mold that is not wanted any more may take to leave before it is killed.
 const LEAVING_GRACE: Duration = Duration::from_secs(5);
+
+/// A mold that has not read for this long is busy with something else.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// The running number of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +50,8 @@ pub(crate) struct MoldProcess {
     channel: Channel,
     /// Orders that the mold has not had room for: one that is busy with a hook must not make the master wait.
     unsent: RefCell<VecDeque<Vec<u8>>>,
+    /// Since when the mold has had something to read whenever that was looked at: since then it is busy.
+    unread_since: Cell<Option<Instant>>,
     pub(crate) process: ProcessId,
     pub(crate) stage: Stage,
 }
@@ -65,7 +70,7 @@ impl MoldProcess {
             .spawn()?;
         let process = i32::try_from(child.id()).ok().and_then(ProcessId::from_raw);
         let process = process.ok_or_else(|| io::Error::other("the mold has no process number"))?;
-        Ok(Self { channel: ours, unsent: RefCell::default(), process, stage: Stage::Configuring })
+        Ok(Self { channel: ours, unsent: RefCell::default(), unread_since: Cell::new(None), process, stage: Stage::Configuring })
     }
 
     /// Sends an order, now or when the mold has read what came before it.
@@ -86,9 +91,15 @@ impl MoldProcess {
         Ok(())
     }
 
-    /// How many orders the mold has had no room for.
-    pub(crate) fn waiting(&self) -> usize {
-        self.unsent.borrow().len()
+    /// Whether the mold does something that takes its time: a hook, most likely. To be asked again and again.
+    pub(crate) fn is_busy(&self) -> bool {
+        if !self.channel.has_unread().unwrap_or(false) {
+            self.unread_since.set(None);
+            return false;
+        }
+        let since = self.unread_since.get().unwrap_or_else(Instant::now);
+        self.unread_since.set(Some(since));
+        since.elapsed() > BUSY
     }
 
     pub(crate) fn spawn_worker(&self, slot: Slot, age: u64) -> Result<(), ProtocolError> {

@@ -164,6 +164,7 @@ impl Arbiter {
                 generation.listeners = listeners;
             }
         }
+        self.forward_lines();
         self.provide(id)?;
         let promote_at_once = settings.workers == 0 && self.candidate.as_ref().is_some_and(|c| c.id == id);
         if promote_at_once { self.promote() } else { Ok(()) }
