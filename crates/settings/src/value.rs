@@ -118,7 +118,7 @@ fn is_printable(letter: char) -> bool {
 fn escaped(code: u32) -> String {
     match code {
         ..=0xff => format!("\\x{code:02x}"),
-        ..=0xffff => format!("\\u{code:04x}"),
+        0x100..=0xffff => format!("\\u{code:04x}"),
         code => format!("\\U{code:08x}"),
     }
 }
