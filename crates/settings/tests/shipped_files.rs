@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use ferricorn_settings::{Kind, TABLE, command};
 use std::path::Path;
-use std::{env, fs};
+use std::{env, fs, io};
 
 /// Name that the files are for.
 const PROGRAM: &str = "ferricorn";
@@ -66,20 +66,20 @@ fn described() -> Command {
     })
 }
 
-fn completions(shell: Shell) -> String {
+fn completions(shell: Shell) -> io::Result<String> {
     let mut script = Vec::new();
     generate(shell, &mut described(), PROGRAM, &mut script);
     tidy(script)
 }
 
-fn manual_page() -> String {
+fn manual_page() -> io::Result<String> {
     let man = Man::new(described()).source(format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"))).manual("User Commands");
     let mut page = Vec::new();
-    man.render_title(&mut page).unwrap();
-    man.render_name_section(&mut page).unwrap();
-    man.render_synopsis_section(&mut page).unwrap();
-    man.render_description_section(&mut page).unwrap();
-    man.render_options_section(&mut page).unwrap();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
     let mut further = Roff::new();
     for (title, entries) in SECTIONS {
         further.control("SH", [title]);
@@ -87,45 +87,48 @@ fn manual_page() -> String {
             further.control("TP", []).text([bold(*term)]).text([roman(*meaning)]);
         }
     }
-    further.to_writer(&mut page).unwrap();
+    further.to_writer(&mut page)?;
     tidy(page)
 }
 
 /// Without blanks at the ends of lines, which editors and git take away.
-fn tidy(text: Vec<u8>) -> String {
-    let text = String::from_utf8(text).unwrap();
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+fn tidy(text: Vec<u8>) -> io::Result<String> {
+    let text = String::from_utf8(text).map_err(io::Error::other)?;
+    Ok(text.lines().map(|line| format!("{}\n", line.trim_end())).collect())
 }
 
-fn must_be_current(name: &str, wanted: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
+/// Whether the file holds this text; with UPDATE in the environment it is made to.
+fn is_current(name: &str, wanted: io::Result<String>) -> io::Result<bool> {
+    let (root, wanted) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), wanted?);
     if env::var_os("UPDATE").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, wanted).unwrap();
+        fs::create_dir_all(root.join("etc/completions"))?;
+        fs::write(root.join(name), &wanted)?;
     }
-    let current = fs::read_to_string(&path).unwrap_or_default() == wanted;
-    assert!(current, "{name} is stale: UPDATE=1 cargo test -p ferricorn-settings");
+    Ok(fs::read_to_string(root.join(name)).unwrap_or_default() == wanted)
 }
+
+/// What a test says of a file that is not.
+const STALE: &str = "the file is stale: UPDATE=1 cargo test -p ferricorn-settings";
 
 #[test]
 fn completions_are_current() {
-    must_be_current("etc/completions/ferricorn.bash", &completions(Shell::Bash));
-    must_be_current("etc/completions/_ferricorn", &completions(Shell::Zsh));
-    must_be_current("etc/completions/ferricorn.fish", &completions(Shell::Fish));
+    assert!(is_current("etc/completions/ferricorn.bash", completions(Shell::Bash)).unwrap(), "{STALE}");
+    assert!(is_current("etc/completions/_ferricorn", completions(Shell::Zsh)).unwrap(), "{STALE}");
+    assert!(is_current("etc/completions/ferricorn.fish", completions(Shell::Fish)).unwrap(), "{STALE}");
 }
 
 #[test]
 fn the_manual_page_is_current() {
-    must_be_current("docs/ferricorn.1", &manual_page());
+    assert!(is_current("docs/ferricorn.1", manual_page()).unwrap(), "{STALE}");
 }
 
 #[test]
 fn every_flag_is_in_every_file() {
-    let files = [completions(Shell::Bash), completions(Shell::Zsh), completions(Shell::Fish), manual_page()];
-    for flag in TABLE.iter().filter_map(|setting| setting.long.first()) {
-        for file in &files {
-            let plain = file.replace("\\-", "-");
-            assert!(plain.contains(flag), "{flag} is missing in {}", file.lines().next().unwrap());
+    let scripts = [Shell::Bash, Shell::Zsh, Shell::Fish].map(completions);
+    for file in scripts.into_iter().chain([manual_page()]) {
+        let plain = file.unwrap().replace("\\-", "-");
+        for flag in TABLE.iter().filter_map(|setting| setting.long.first()) {
+            assert!(plain.contains(flag), "{flag} is missing in {}", plain.lines().next().unwrap());
         }
     }
 }
