@@ -128,9 +128,8 @@ impl AnswerBody {
             Content::Whole(bytes) => Some(bytes.len() as u64),
             Content::Pieces(_) | Content::File { .. } => None,
         };
-        // Where no body is allowed there is none, whatever the length says.
-        let exact = length.is_some() && (whole == length || (bodiless && whole == Some(0)));
-        let too_short = length > whole && whole.is_some() && !exact;
+        let exact = length.is_some() && whole == length;
+        let too_short = whole.is_some() && length > whole && !bodiless;
         Self { content, exact, too_short, sent_rest: Cell::new(false), activity, shared }
     }
 
