@@ -43,6 +43,8 @@ pub struct Launch {
     pub version: &'static str,
     /// The command that starts a mold.
     pub mold_command: Vec<OsString>,
+    /// Where the program was started, and where each mold starts: that a path is relative to it means the same in a reload.
+    pub start_directory: PathBuf,
     /// For the process title; `None` where it cannot be set.
     pub title: Option<Title>,
 }
@@ -71,8 +73,9 @@ pub(crate) struct Arbiter {
     pub(crate) candidate: Option<Generation>,
     pub(crate) leaving_molds: Vec<LeavingMold>,
     pub(crate) generations: u64,
-    /// A reload was asked for before the first generation was ready.
-    pub(crate) reload_after_start: bool,
+    /// Another reload is due as soon as a generation is promoted: one was asked for before the first was ready, or
+    /// sources changed while a candidate loaded.
+    pub(crate) reload_afterwards: bool,
     pub(crate) workers: Workers,
     /// How many workers are wanted; TTIN and TTOU change it until the next reload.
     pub(crate) target: usize,
@@ -130,7 +133,7 @@ impl Arbiter {
             candidate: None,
             leaving_molds: Vec::new(),
             generations: 0,
-            reload_after_start: false,
+            reload_afterwards: false,
             workers: Workers::default(),
             target: 0,
             log_reopenings: 0,
@@ -297,8 +300,10 @@ impl Arbiter {
 
     /// Writes the pid file of these settings, and removes one that other settings named.
     pub(crate) fn place_pidfile(&mut self, wanted: Option<&PathBuf>) -> Result<(), crate::pidfile::PidFileError> {
-        if self.pidfile.as_ref().map(PidFile::path) != wanted.map(PathBuf::as_path) {
-            let placed = wanted.map(|path| PidFile::write(path)).transpose()?;
+        // The directory that the name is relative to may be another after the next reload.
+        let wanted = wanted.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        if self.pidfile.as_ref().map(PidFile::path) != wanted.as_deref() {
+            let placed = wanted.as_deref().map(PidFile::write).transpose()?;
             self.pidfile = placed;
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -59,18 +60,25 @@ pub(crate) struct MoldProcess {
 impl MoldProcess {
     /// Starts a new interpreter (or the program's own file again) in its mold role. It gets a
     /// process group of its own: what a terminal sends to the foreground group is for the master.
-    pub(crate) fn start(command: &[OsString]) -> io::Result<Self> {
+    pub(crate) fn start(command: &[OsString], directory: &Path) -> io::Result<Self> {
         let (ours, theirs) = Channel::pair()?;
         descriptor::set_inheritable(theirs.as_fd(), true)?;
         let (program, arguments) = command.split_first().ok_or_else(|| io::Error::other("no mold command"))?;
         let child = Command::new(program)
             .args(arguments)
+            .current_dir(directory)
             .env(MOLD_VARIABLE, theirs.as_fd().as_raw_fd().to_string())
             .process_group(0)
             .spawn()?;
         let process = i32::try_from(child.id()).ok().and_then(ProcessId::from_raw);
         let process = process.ok_or_else(|| io::Error::other("the mold has no process number"))?;
-        Ok(Self { channel: ours, unsent: RefCell::default(), unread_since: Cell::new(None), process, stage: Stage::Configuring })
+        Ok(Self {
+            channel: ours,
+            unsent: RefCell::default(),
+            unread_since: Cell::new(None),
+            process,
+            stage: Stage::Configuring,
+        })
     }
 
     /// Sends an order, now or when the mold has read what came before it.
@@ -152,6 +160,7 @@ impl LeavingMold {
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) id: GenerationId,
+    pub(crate) started: Instant,
     /// `None` while a mold that died has not yet been replaced.
     pub(crate) mold: Option<MoldProcess>,
     /// `None` until the first mold has reported them; a later mold must adopt them.
@@ -163,8 +172,15 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    pub(crate) fn start(id: GenerationId, command: &[OsString]) -> io::Result<Self> {
-        Ok(Self { id, mold: Some(MoldProcess::start(command)?), settings: None, listeners: Vec::new(), wanted: None })
+    pub(crate) fn start(id: GenerationId, command: &[OsString], directory: &Path) -> io::Result<Self> {
+        Ok(Self {
+            id,
+            started: Instant::now(),
+            mold: Some(MoldProcess::start(command, directory)?),
+            settings: None,
+            listeners: Vec::new(),
+            wanted: None,
+        })
     }
 
     /// The mold, if it takes orders.

@@ -50,7 +50,7 @@ fn live<L: Loader>(
     if let Some(title) = title {
         title.set(&format!("{}: mold [{}]", invocation.program, settings.proc_name));
     }
-    if let Err(message) = start_logging(&settings, loader) {
+    if let Err(message) = prepare(&settings, loader).and_then(|()| start_logging(&settings, loader)) {
         return mold.report(&Report::Leaving { status: 1, message });
     }
     if occasion == Occasion::Start {
@@ -129,7 +129,6 @@ fn load_what_is_shared<L: Loader>(settings: &Settings, occasion: Occasion, loade
         LoadFailure::Raised { traceback } => format!("{traceback}\n"),
         other => format!("\nError: {}\n", describe(other)),
     };
-    prepare(settings, loader)?;
     loader.begin_generation(settings, occasion).map_err(refused)?;
     if settings.preload_app {
         loader.preload(settings).map_err(refused)?;

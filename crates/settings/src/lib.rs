@@ -60,7 +60,7 @@ pub use address_list::AddressList;
 pub use bind::Bind;
 pub use command::command;
 pub use command_line::{CommandLine, EarlyExit, parse, parse_environment_arguments};
-pub use context::Context;
+pub use context::{Context, start_directory};
 pub use differences::differences_table;
 pub use docs::settings_page;
 pub use error::SettingsError;
