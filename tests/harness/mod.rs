@@ -3,7 +3,7 @@
 //! - `target`: which server this run is about, and the marks for promises that only one of them keeps;
 //! - `workdir`: the temporary directory of one server, kept and printed when its test fails;
 //! - `launch`: the builder of a command line; `server`: a running server; `finished`: one that ended by itself;
-//! - `log`: the lines of an error log, parsed; `process`: pids, children and deaths, read from `/proc`;
+//! - `log`: the lines of an error log, parsed; `notes`: what hooks wrote down; `process`: pids, children and deaths, read from `/proc`;
 //! - `http`: responses as parsed bytes; `connection`: one client connection; `strict`: the client that counts anomalies;
 //! - `wait`: waiting for a condition with a deadline. Nothing here sleeps for a fixed time and hopes.
 
@@ -14,6 +14,7 @@ pub(crate) mod finished;
 pub(crate) mod http;
 pub(crate) mod launch;
 pub(crate) mod log;
+pub(crate) mod notes;
 pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod strict;
