@@ -249,8 +249,8 @@ impl Mold {
         threads.remove(0);
         if !threads.is_empty() && threads != self.known_threads {
             log::warn!(
-                "The preloaded application has started {} thread(s) ({}): they do not exist in workers. \
-                 Start them after the fork, or do without --preload.",
+                "The preloaded application, or a hook, has started {} thread(s) ({}): they do not exist in workers. \
+                 Start what workers need after the fork.",
                 threads.len(),
                 threads.join(", "),
             );

@@ -27,7 +27,7 @@ impl Hosting {
     pub(crate) fn new(py: Python<'_>, resolved: &Resolved, originals: &Bound<'_, PyDict>) -> PyResult<Self> {
         let all = PyDict::new(py);
         for (name, value, origin) in &resolved.values {
-            let by_python = matches!(origin, Origin::File(_) | Origin::Program)
+            let by_python = matches!(origin, Origin::File(_) | Origin::Line(..) | Origin::Program)
                 && matches!(
                     find(name).map(|setting| setting.kind),
                     Some(Kind::Hook(_) | Kind::Class | Kind::Map | Kind::Any)

@@ -128,7 +128,10 @@ impl Loader for PythonLoader {
     type App = WsgiApplication;
 
     fn evaluate_file(&mut self, path: &Path) -> Result<Layer, String> {
-        self.evaluate("evaluate_file", &path.to_string_lossy(), Origin::File(path.to_owned()))
+        let mut layer = self.evaluate("evaluate_file", &path.to_string_lossy(), Origin::File(path.to_owned()))?;
+        let lines = Python::attach(|py| loading(py)?.call_method1("line_numbers", (path,))?.extract());
+        layer.lines = lines.map_err(|error: PyErr| error.to_string())?;
+        Ok(layer)
     }
 
     fn evaluate_module(&mut self, name: &str) -> Result<Layer, String> {
