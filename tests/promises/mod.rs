@@ -17,6 +17,8 @@ mod hooks;
 mod hooks_requests;
 mod hooks_workers;
 mod keep_alive;
+mod logger_class;
+mod logging_config;
 mod logs;
 mod malformed;
 mod not_yet;
