@@ -5,11 +5,13 @@
 //! - `launch`: the builder of a command line; `server`: a running server; `finished`: one that ended by itself;
 //! - `log`: the lines of an error log, parsed; `notes`: what hooks wrote down; `process`: pids, children and deaths, read from `/proc`;
 //! - `http`: responses as parsed bytes; `connection`: one client connection; `strict`: the client that counts anomalies;
+//! - `datagrams`: a socket of the test's own for statsd and syslog;
 //! - `wait`: waiting for a condition with a deadline. Nothing here sleeps for a fixed time and hopes.
 
 #[macro_use]
 pub(crate) mod target;
 pub(crate) mod connection;
+pub(crate) mod datagrams;
 pub(crate) mod finished;
 pub(crate) mod http;
 pub(crate) mod launch;
@@ -22,6 +24,7 @@ pub(crate) mod wait;
 pub(crate) mod workdir;
 
 pub(crate) use connection::Connection;
+pub(crate) use datagrams::Datagrams;
 pub(crate) use launch::Launch;
 pub(crate) use server::Server;
 pub(crate) use wait::eventually;
