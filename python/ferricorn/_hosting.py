@@ -84,7 +84,7 @@ class Host:
         """Give a metric of the master's to the logger."""
         self.server.log.debug(f"{name} {value}", extra={"metric": name, "value": value, "mtype": kind})
 
-    def log_exception(self, words: str, error: BaseException) -> None:
+    def log_exception(self, words: str, error: tuple[Any, Any, Any]) -> None:
         """Log an exception with its traceback, as the logger formats one."""
         self.server.log.exception(words, exc_info=error)
 
@@ -214,11 +214,10 @@ def _usable(name: str, hook: Any, arities: tuple[int, ...]) -> Callable[..., Any
     except (TypeError, ValueError):
         # Some built-in callables do not say what they take.
         return hook
-    for arity in arities:
-        try:
-            signature.bind(*[None] * arity)
-        except TypeError:
-            continue
+    # As the original counts: those with a default too, and no `*arguments`.
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    arity = sum(parameter.kind in by_place for parameter in signature.parameters.values())
+    if arity in arities:
         return hook if arity == arities[0] else lambda *arguments: hook(*arguments[:arity])
     wanted = " or ".join(str(arity) for arity in arities)
     words = "argument" if arities == (1,) else "arguments"

@@ -64,8 +64,8 @@ def test_hooks_are_checked_for_what_they_take() -> None:
 
 
 def test_whatever_can_be_called_is_a_hook() -> None:
-    """Bound methods, partials, classes, built-ins and functions with more parameters that have defaults."""
-    for hook in [functools.partial(print, "x"), [].append, dict, lambda server, more=1: None, lambda *all: None]:
+    """Bound methods, partials, classes, built-ins and functions with more parameters that are named."""
+    for hook in [functools.partial(max, "x"), [].append, dict, lambda server, *, more=1: None]:
         Host({"when_ready": hook})
 
 
