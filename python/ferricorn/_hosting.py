@@ -80,7 +80,11 @@ class Host:
         with _records_of(self.server.pid):
             getattr(self.server.log, level.lower())(message)
 
-    def log_exception(self, words: str, error: BaseException) -> None:
+    def measure(self, name: str, value: int, kind: str) -> None:
+        """Give a metric of the master's to the logger."""
+        self.server.log.debug(f"{name} {value}", extra={"metric": name, "value": value, "mtype": kind})
+
+    def log_exception(self, words: str, error: tuple[Any, Any, Any]) -> None:
         """Log an exception with its traceback, as the logger formats one."""
         self.server.log.exception(words, exc_info=error)
 
@@ -167,7 +171,10 @@ class Host:
         """Call `worker_exit`; nothing in a process that is no worker."""
         if self.worker is not None:
             self.worker.leaves()
-            self.cfg.worker_exit(self.server, self.worker)
+            try:
+                self.cfg.worker_exit(self.server, self.worker)
+            except Exception:
+                self.server.log.warning("Exception during worker exit:", exc_info=True)
 
     def request_hooks(self, logs: bool) -> RequestHooks | None:
         """Return what is to see requests, if anything is; `logs`: the logger's access method is."""
@@ -207,11 +214,10 @@ def _usable(name: str, hook: Any, arities: tuple[int, ...]) -> Callable[..., Any
     except (TypeError, ValueError):
         # Some built-in callables do not say what they take.
         return hook
-    for arity in arities:
-        try:
-            signature.bind(*[None] * arity)
-        except TypeError:
-            continue
+    # As the original counts: those with a default too, and no `*arguments`.
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    arity = sum(parameter.kind in by_place for parameter in signature.parameters.values())
+    if arity in arities:
         return hook if arity == arities[0] else lambda *arguments: hook(*arguments[:arity])
     wanted = " or ".join(str(arity) for arity in arities)
     words = "argument" if arities == (1,) else "arguments"

@@ -58,6 +58,31 @@ def evaluate_module(name: str) -> dict[str, Any]:
     return _run(name, lambda: importlib.import_module(name))
 
 
+def line_numbers(path: str) -> dict[str, int]:
+    """Return where in a file its module-level names are set, the last place of each; empty if that cannot be told."""
+    try:
+        with io.open_code(os.path.abspath(path)) as file:
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    lines: dict[str, int] = {}
+    waiting: list[ast.stmt] = list(reversed(tree.body))
+    while waiting:
+        statement = waiting.pop()
+        lines.update((name, statement.lineno) for name in _names_set_by(statement))
+        if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            inner = [child for child in ast.iter_child_nodes(statement) if isinstance(child, (ast.stmt, ast.excepthandler))]
+            waiting.extend(reversed(inner))
+    return lines
+
+
+def _names_set_by(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [statement.name]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
 def _run(what: str, run: Callable[[], ModuleType]) -> dict[str, Any]:
     try:
         module = run()
@@ -84,7 +109,7 @@ def _start_searching_in(folder: str) -> None:
     sys.path.insert(0, folder)
 
 
-def load(specification: str, reload: bool) -> Callable[..., Any]:
+def load(specification: str, reload: bool = False) -> Callable[..., Any]:
     """Import ``module``, ``module:name`` or ``module:factory(literal, ...)``.
 
     With `reload`, an application that does not compile is one that says so to each request, until it is mended.
@@ -117,6 +142,17 @@ def load_from_program(program: Any) -> Callable[..., Any]:
     if not callable(application):
         raise NotAnApplication(f"{type(program).__name__}.load() must return a WSGI application, not {application!r}.")
     return application
+
+
+def load_from_paste(uri: str, variables: dict[str, str]) -> Callable[..., Any]:
+    """Make the application that a PasteDeploy file describes."""
+    try:
+        from paste.deploy import loadapp
+    except ModuleNotFoundError as error:
+        if error.name not in ("paste", "paste.deploy"):
+            raise
+        raise NotAnApplication(f"The setting paste needs the package PasteDeploy: {error}.") from error
+    return loadapp(uri if ":" in uri else f"config:{uri}", relative_to=os.getcwd(), global_conf=variables)
 
 
 def describe_program(program: Any) -> tuple[str, bool, dict[str, Any]]:

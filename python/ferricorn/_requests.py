@@ -119,9 +119,9 @@ class RequestHooks:
         resp = Response(req, status, list(headers or ()), sent, failed) if environ is not None else None
         if self._log is not None:
             self._log_access(req, environ, resp, elapsed, failed)
-        if self._post is not None:
+        if self._post is not None and environ is not None:
             try:
-                self._post(self._worker, req, environ if environ is not None else {}, resp)
+                self._post(self._worker, req, environ, resp)
             except Exception:
                 self._worker.log.exception("Exception in post_request hook")
 

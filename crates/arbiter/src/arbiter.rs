@@ -15,6 +15,7 @@ use ferricorn_settings::Settings;
 use ferricorn_telemetry::error_log;
 use ferricorn_telemetry::events::Reports;
 use ferricorn_telemetry::scoreboard::Scoreboard;
+use ferricorn_telemetry::statsd::Statsd;
 use ferricorn_unix::process::{self, ProcessId};
 use ferricorn_unix::title::Title;
 use ferricorn_unix::{descriptor, poll};
@@ -42,6 +43,8 @@ pub struct Launch {
     pub version: &'static str,
     /// The command that starts a mold.
     pub mold_command: Vec<OsString>,
+    /// Where the program was started, and where each mold starts: that a path is relative to it means the same in a reload.
+    pub start_directory: PathBuf,
     /// For the process title; `None` where it cannot be set.
     pub title: Option<Title>,
 }
@@ -52,6 +55,8 @@ pub(crate) struct Arbiter {
     signals: Signals,
     /// What it logs, where a mold is to write it.
     pub(crate) forward: Arc<Forward>,
+    /// Where metrics go, if the settings say so and no logger of the application's sends them.
+    pub(crate) statsd: Option<Statsd>,
     pub(crate) scoreboard: Scoreboard,
     reports: Reports,
     /// The write end of the workers' pipe; handed to molds.
@@ -68,8 +73,9 @@ pub(crate) struct Arbiter {
     pub(crate) candidate: Option<Generation>,
     pub(crate) leaving_molds: Vec<LeavingMold>,
     pub(crate) generations: u64,
-    /// A reload was asked for before the first generation was ready.
-    pub(crate) reload_after_start: bool,
+    /// Another reload is due as soon as a generation is promoted: one was asked for before the first was ready, or
+    /// sources changed while a candidate loaded.
+    pub(crate) reload_afterwards: bool,
     pub(crate) workers: Workers,
     /// How many workers are wanted; TTIN and TTOU change it until the next reload.
     pub(crate) target: usize,
@@ -115,6 +121,7 @@ impl Arbiter {
         Ok(Self {
             launch,
             forward,
+            statsd: None,
             signals: Signals::install()?,
             scoreboard: Scoreboard::create(SLOTS)?,
             reports: Reports::new(events_read),
@@ -126,7 +133,7 @@ impl Arbiter {
             candidate: None,
             leaving_molds: Vec::new(),
             generations: 0,
-            reload_after_start: false,
+            reload_afterwards: false,
             workers: Workers::default(),
             target: 0,
             log_reopenings: 0,
@@ -165,8 +172,11 @@ impl Arbiter {
                 if self.last_look.elapsed() >= TICK {
                     self.last_look = Instant::now();
                     self.look_for_silent_workers()?;
+                    self.measure_backlog()?;
                 }
                 self.press_leaving_molds()?;
+                // Before the workers that they announce.
+                self.forward_lines();
                 self.reconcile()?;
             }
         }
@@ -290,8 +300,10 @@ impl Arbiter {
 
     /// Writes the pid file of these settings, and removes one that other settings named.
     pub(crate) fn place_pidfile(&mut self, wanted: Option<&PathBuf>) -> Result<(), crate::pidfile::PidFileError> {
-        if self.pidfile.as_ref().map(PidFile::path) != wanted.map(PathBuf::as_path) {
-            let placed = wanted.map(|path| PidFile::write(path)).transpose()?;
+        // The directory that the name is relative to may be another after the next reload.
+        let wanted = wanted.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        if self.pidfile.as_ref().map(PidFile::path) != wanted.as_deref() {
+            let placed = wanted.as_deref().map(PidFile::write).transpose()?;
             self.pidfile = placed;
         }
         Ok(())
@@ -311,6 +323,7 @@ impl Arbiter {
     /// From now on so many workers are wanted.
     fn want(&mut self, workers: usize) -> io::Result<()> {
         let old = std::mem::replace(&mut self.target, workers);
+        self.measure_workers()?;
         self.tell_hooks(&Order::Call(Hook::WorkersChanged { new: workers, old: Some(old) }))
     }
 
@@ -319,6 +332,7 @@ impl Arbiter {
         let serves = self.current.as_ref().or(self.candidate.as_ref()).is_some_and(|serving| serving.id == id);
         if serves {
             self.target = workers;
+            self.measure_workers()?;
         }
         if let Some(generation) = self.generation(id) {
             generation.wanted = Some(workers);

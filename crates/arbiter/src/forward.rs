@@ -14,8 +14,6 @@ use crate::generation::{MoldProcess, Stage};
 
 /// Longer lines than this many bytes go to the file: a message between processes has its bounds.
 const LONGEST_LINE: usize = 8 * 1024;
-/// A mold that has not read so many orders does not read: the file gets the lines meanwhile.
-const MOST_WAITING: usize = 1000;
 
 /// Lines that have not been passed on. The loop does that before it sleeps.
 #[derive(Debug, Default)]
@@ -67,6 +65,6 @@ impl Arbiter {
     fn mold_that_logs(&self) -> Option<&MoldProcess> {
         let generations = [&self.current, &self.candidate];
         let mut molds = generations.into_iter().flatten().filter_map(|generation| generation.mold.as_ref());
-        molds.find(|mold| matches!(mold.stage, Stage::Starting | Stage::Casting) && mold.waiting() < MOST_WAITING)
+        molds.find(|mold| matches!(mold.stage, Stage::Starting | Stage::Casting) && !mold.is_busy())
     }
 }

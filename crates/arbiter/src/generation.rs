@@ -1,11 +1,12 @@
 //! A generation: a mold, the settings it reported, and the sockets its workers listen on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ use crate::sockets::Bound;
 
 /// How long a mold that is not wanted any more may take to leave before it is killed.
 const LEAVING_GRACE: Duration = Duration::from_secs(5);
+
+/// A mold that has not read for this long is busy with something else.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// The running number of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +51,8 @@ pub(crate) struct MoldProcess {
     channel: Channel,
     /// Orders that the mold has not had room for: one that is busy with a hook must not make the master wait.
     unsent: RefCell<VecDeque<Vec<u8>>>,
+    /// Since when the mold has had something to read whenever that was looked at: since then it is busy.
+    unread_since: Cell<Option<Instant>>,
     pub(crate) process: ProcessId,
     pub(crate) stage: Stage,
 }
@@ -54,18 +60,25 @@ pub(crate) struct MoldProcess {
 impl MoldProcess {
     /// Starts a new interpreter (or the program's own file again) in its mold role. It gets a
     /// process group of its own: what a terminal sends to the foreground group is for the master.
-    pub(crate) fn start(command: &[OsString]) -> io::Result<Self> {
+    pub(crate) fn start(command: &[OsString], directory: &Path) -> io::Result<Self> {
         let (ours, theirs) = Channel::pair()?;
         descriptor::set_inheritable(theirs.as_fd(), true)?;
         let (program, arguments) = command.split_first().ok_or_else(|| io::Error::other("no mold command"))?;
         let child = Command::new(program)
             .args(arguments)
+            .current_dir(directory)
             .env(MOLD_VARIABLE, theirs.as_fd().as_raw_fd().to_string())
             .process_group(0)
             .spawn()?;
         let process = i32::try_from(child.id()).ok().and_then(ProcessId::from_raw);
         let process = process.ok_or_else(|| io::Error::other("the mold has no process number"))?;
-        Ok(Self { channel: ours, unsent: RefCell::default(), process, stage: Stage::Configuring })
+        Ok(Self {
+            channel: ours,
+            unsent: RefCell::default(),
+            unread_since: Cell::new(None),
+            process,
+            stage: Stage::Configuring,
+        })
     }
 
     /// Sends an order, now or when the mold has read what came before it.
@@ -74,21 +87,37 @@ impl MoldProcess {
         self.send_waiting()
     }
 
-    /// Sends what there is room for.
+    /// Sends what there is room for. To a mold that has left nothing can be sent, but its last words are still to be
+    /// heard: they say more about it than this failure.
     pub(crate) fn send_waiting(&self) -> Result<(), ProtocolError> {
         let mut unsent = self.unsent.borrow_mut();
         while let Some(message) = unsent.front() {
-            if !self.channel.try_send(message)? {
-                break;
+            match self.channel.try_send(message) {
+                Ok(true) => {
+                    unsent.pop_front();
+                }
+                Ok(false) => break,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => unsent.clear(),
+                Err(error) => return Err(error.into()),
             }
-            unsent.pop_front();
         }
         Ok(())
     }
 
-    /// How many orders the mold has had no room for.
-    pub(crate) fn waiting(&self) -> usize {
-        self.unsent.borrow().len()
+    /// Whether the mold does something that takes its time: a hook, most likely. To be asked again and again.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy_for() > BUSY
+    }
+
+    /// For how long it has been seen not to read.
+    pub(crate) fn busy_for(&self) -> Duration {
+        if !self.channel.has_unread().unwrap_or(false) {
+            self.unread_since.set(None);
+            return Duration::ZERO;
+        }
+        let since = self.unread_since.get().unwrap_or_else(Instant::now);
+        self.unread_since.set(Some(since));
+        since.elapsed()
     }
 
     pub(crate) fn spawn_worker(&self, slot: Slot, age: u64) -> Result<(), ProtocolError> {
@@ -141,6 +170,7 @@ impl LeavingMold {
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) id: GenerationId,
+    pub(crate) started: Instant,
     /// `None` while a mold that died has not yet been replaced.
     pub(crate) mold: Option<MoldProcess>,
     /// `None` until the first mold has reported them; a later mold must adopt them.
@@ -152,8 +182,15 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    pub(crate) fn start(id: GenerationId, command: &[OsString]) -> io::Result<Self> {
-        Ok(Self { id, mold: Some(MoldProcess::start(command)?), settings: None, listeners: Vec::new(), wanted: None })
+    pub(crate) fn start(id: GenerationId, command: &[OsString], directory: &Path) -> io::Result<Self> {
+        Ok(Self {
+            id,
+            started: Instant::now(),
+            mold: Some(MoldProcess::start(command, directory)?),
+            settings: None,
+            listeners: Vec::new(),
+            wanted: None,
+        })
     }
 
     /// The mold, if it takes orders.

@@ -31,7 +31,7 @@ impl Arbiter {
         log::info!("Hang up: Master");
         if self.current.is_none() {
             // There is nothing to fall back to yet: first let the first generation serve.
-            self.reload_after_start = true;
+            self.reload_afterwards = true;
             return Ok(());
         }
         self.dismiss_candidate()?;
@@ -41,7 +41,7 @@ impl Arbiter {
     pub(crate) fn start_candidate(&mut self) -> io::Result<()> {
         self.generations += 1;
         let id = GenerationId(self.generations);
-        match Generation::start(id, &self.launch.mold_command) {
+        match Generation::start(id, &self.launch.mold_command, &self.launch.start_directory) {
             Ok(generation) => {
                 self.candidate = Some(generation);
                 Ok(())
@@ -110,12 +110,14 @@ impl Arbiter {
 
     /// What the master itself does with new settings before anything is loaded.
     fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
+        go_to(settings).map_err(|error| error.to_string())?;
         logs::start(settings).map_err(|error| error.to_string())?;
         logs::open_access_log(settings).map_err(|error| error.to_string())?;
         if let Some(path) = &settings.pidfile {
             PidFile::check(path).map_err(|error| error.to_string())?;
         }
         self.target = settings.workers;
+        self.open_statsd(settings).map_err(|error| error.to_string())?;
         self.forward.activate(settings.logs_in_python);
         self.retitle(settings);
         Ok(())
@@ -163,6 +165,7 @@ impl Arbiter {
                 generation.listeners = listeners;
             }
         }
+        self.forward_lines();
         self.provide(id)?;
         let promote_at_once = settings.workers == 0 && self.candidate.as_ref().is_some_and(|c| c.id == id);
         if promote_at_once { self.promote() } else { Ok(()) }
@@ -217,21 +220,34 @@ impl Arbiter {
         let Some(settings) = candidate.settings.clone() else { return Ok(()) };
         let wanted = candidate.wanted.unwrap_or(settings.workers);
         let Some(old) = self.current.replace(candidate) else {
+            self.measure_workers()?;
             notify(&format!("READY=1\nSTATUS={} is serving\n", self.launch.program));
-            return if std::mem::take(&mut self.reload_after_start) { self.start_candidate() } else { Ok(()) };
+            return self.reload_again();
         };
         log::info!("Reload: the new workers are good, the old ones will be replaced");
+        if let Err(error) = go_to(&settings) {
+            log::error!("{error}");
+        }
         self.target = wanted;
         self.forward.activate(settings.logs_in_python);
         self.retitle(&settings);
         if let Err(error) = logs::start(&settings) {
             log::error!("The error log stays where it was: {error}");
         }
+        if let Err(error) = self.open_statsd(&settings) {
+            log::error!("{error}");
+        }
+        self.measure_workers()?;
         if let Err(error) = self.place_pidfile(settings.pidfile.as_ref()) {
             log::error!("The pid file stays as it was: {error}");
         }
         self.dismiss(old);
-        Ok(())
+        self.reload_again()
+    }
+
+    /// What came too late for the generation that has just been promoted gets another one.
+    fn reload_again(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.reload_afterwards) { self.start_candidate() } else { Ok(()) }
     }
 
     /// A candidate that is of no use. At a first start the server ends with this status.
@@ -291,6 +307,14 @@ impl Arbiter {
         }
         Ok(())
     }
+}
+
+/// Names of log files, sockets and the pid file are relative to `chdir`.
+fn go_to(settings: &Settings) -> io::Result<()> {
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("can't chdir to {}: {error}", settings.chdir.display()))
+    };
+    std::env::set_current_dir(&settings.chdir).map_err(named)
 }
 
 fn open_patiently(tries: u32, open: impl Fn() -> Result<Bound, BindFailure>) -> Option<Bound> {

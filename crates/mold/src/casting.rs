@@ -11,7 +11,7 @@ use ferricorn_telemetry::error_log;
 use ferricorn_unix::channel::Channel;
 use ferricorn_unix::process::{self, Fork, ProcessId, exit_now};
 
-use crate::host::{Host, Traceback};
+use crate::host::{HookFailure, Host};
 use crate::protocol::{self, Hook, Incoming, Occasion, Order, PROTOCOL, ProtocolError, Report};
 
 /// The exit status of a server whose first `pre_fork` fails, as Gunicorn's.
@@ -168,6 +168,7 @@ impl Mold {
                 self.pass_on_wish(host)?;
             }
             Order::Log { level, message } => host.log(level, &message),
+            Order::Measure(metric) => host.measure(metric),
             Order::ReopenLogs => error_log::reopen(),
             // Each of these has its own time, and this is not it.
             Order::Proceed { .. } | Order::Provide { .. } | Order::Spawn { .. } => {}
@@ -180,8 +181,8 @@ impl Mold {
         let outcome = host.call(hook);
         match hook {
             Hook::OnStarting | Hook::WhenReady | Hook::OnReload => {
-                if let Err(message) = outcome {
-                    self.report(&Report::Leaving { status: 1, message: format!("{message}\n") })?;
+                if let Err(failure) = outcome {
+                    self.report(&leaving(failure, 1))?;
                     return Ok(Step::Leave);
                 }
             }
@@ -196,8 +197,8 @@ impl Mold {
     fn prepare_fork(&mut self, age: u64, host: &mut dyn Host) -> Result<Step, ProtocolError> {
         let on_trial = std::mem::replace(&mut self.on_trial, false);
         match host.before_fork(age) {
-            Err(message) if on_trial => {
-                self.report(&Report::Leaving { status: PRE_FORK_FAILED, message: format!("{message}\n") })?;
+            Err(failure) if on_trial => {
+                self.report(&leaving(failure, PRE_FORK_FAILED))?;
                 return Ok(Step::Leave);
             }
             outcome => log_failure("pre_fork", outcome),
@@ -248,8 +249,8 @@ impl Mold {
         threads.remove(0);
         if !threads.is_empty() && threads != self.known_threads {
             log::warn!(
-                "The preloaded application has started {} thread(s) ({}): they do not exist in workers. \
-                 Start them after the fork, or do without --preload.",
+                "The preloaded application, or a hook, has started {} thread(s) ({}): they do not exist in workers. \
+                 Start what workers need after the fork.",
                 threads.len(),
                 threads.join(", "),
             );
@@ -268,10 +269,18 @@ fn provisions(descriptors: Vec<OwnedFd>) -> Result<Provisions, ProtocolError> {
     Ok(Provisions { scoreboard, events, life, listeners: descriptors.collect() })
 }
 
+/// The end of a generation that a hook has not let begin. One that asked for the end has said why itself.
+fn leaving(failure: HookFailure, status: u8) -> Report {
+    match failure.exit {
+        Some(status) => Report::Leaving { status, message: String::new() },
+        None => Report::Leaving { status, message: format!("{}\n", failure.traceback) },
+    }
+}
+
 /// The server goes on whatever a hook does.
-fn log_failure(hook: &str, outcome: Result<(), Traceback>) {
-    if let Err(traceback) = outcome {
-        log::error!("Exception in {hook} hook\n{}", traceback.trim_end());
+fn log_failure(hook: &str, outcome: Result<(), HookFailure>) {
+    if let Err(failure) = outcome {
+        log::error!("Exception in {hook} hook\n{}", failure.traceback.trim_end());
     }
 }
 

@@ -61,6 +61,15 @@ pub struct Member {
     pub age: u64,
 }
 
+/// Something that the master has measured, for a logger that sends metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Metric {
+    /// So many workers are wanted.
+    Workers(usize),
+    /// So many connections wait to be accepted.
+    Backlog(u32),
+}
+
 /// From the master to the mold. A closed socket means: leave.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Order {
@@ -101,6 +110,8 @@ pub enum Order {
         /// What it says.
         message: String,
     },
+    /// Give this to the logger of the application's language.
+    Measure(Metric),
     /// Reopen log files.
     ReopenLogs,
 }

@@ -3,26 +3,32 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
-use ferricorn_mold::host::Traceback;
+use ferricorn_mold::host::HookFailure;
 use ferricorn_mold::protocol::{Hook, Member};
 use ferricorn_settings::{Kind, Origin, Resolved, Settings, find};
 use ferricorn_telemetry::error_log::{self, Companion, Level};
+use ferricorn_telemetry::exception;
 use log::LevelFilter;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::interrupt::Interruptible;
+use crate::loader::failure;
 use crate::{traceback, values};
 
 /// `ferricorn._hosting.Host`: what a mold and its workers know of the application's hooks.
-pub(crate) struct Hosting(Py<PyAny>);
+pub(crate) struct Hosting {
+    host: Py<PyAny>,
+    /// Whether Python's logger takes the server's own lines.
+    logs: bool,
+}
 
 impl Hosting {
     /// Makes it from the settings. `originals` are the objects that came with them: functions, classes, dicts of both.
     pub(crate) fn new(py: Python<'_>, resolved: &Resolved, originals: &Bound<'_, PyDict>) -> PyResult<Self> {
         let all = PyDict::new(py);
         for (name, value, origin) in &resolved.values {
-            let by_python = matches!(origin, Origin::File(_) | Origin::Program)
+            let by_python = matches!(origin, Origin::File(_) | Origin::Line(..) | Origin::Program)
                 && matches!(
                     find(name).map(|setting| setting.kind),
                     Some(Kind::Hook(_) | Kind::Class | Kind::Map | Kind::Any)
@@ -37,11 +43,11 @@ impl Hosting {
             }
         }
         let host = py.import("ferricorn._hosting")?.getattr("Host")?.call1((all,))?;
-        Ok(Self(host.unbind()))
+        Ok(Self { host: host.unbind(), logs: resolved.settings.logs_in_python })
     }
 
     pub(crate) fn bind<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
-        self.0.bind(py)
+        self.host.bind(py)
     }
 
     /// Makes the logger, and gives it the server's own lines if the settings ask for that.
@@ -55,21 +61,21 @@ impl Hosting {
         Ok(())
     }
 
-    /// Calls a hook of the host's; the error is the traceback of what the hook raised.
+    /// Calls a method of the host's, and with it a hook; the error is what the hook raised.
     pub(crate) fn run<'py, A>(
         &self,
         py: Python<'py>,
         method: &str,
         arguments: A,
-    ) -> Result<Bound<'py, PyAny>, Traceback>
+    ) -> Result<Bound<'py, PyAny>, HookFailure>
     where
         A: pyo3::call::PyCallArgs<'py>,
     {
         let _interruptible = Interruptible::begin();
-        self.bind(py).call_method1(method, arguments).map_err(|error| traceback(py, &error))
+        self.bind(py).call_method1(method, arguments).map_err(|error| failure(py, &error))
     }
 
-    pub(crate) fn call(&self, py: Python<'_>, hook: Hook) -> Result<(), Traceback> {
+    pub(crate) fn call(&self, py: Python<'_>, hook: Hook) -> Result<(), HookFailure> {
         let called = match hook {
             Hook::OnStarting => self.run(py, "on_starting", ()),
             Hook::WhenReady => self.run(py, "when_ready", ()),
@@ -80,7 +86,7 @@ impl Hosting {
         called.map(drop)
     }
 
-    pub(crate) fn ended(&self, py: Python<'_>, worker: Member, call_hook: bool) -> Result<(), Traceback> {
+    pub(crate) fn ended(&self, py: Python<'_>, worker: Member, call_hook: bool) -> Result<(), HookFailure> {
         self.run(py, "ended", (worker.process, worker.age, call_hook)).map(drop)
     }
 
@@ -122,9 +128,11 @@ impl Companion for PythonLog {
 
 /// Writes the traceback of an exception with these words before it; Python's logger gets the exception itself.
 pub(crate) fn log_exception(py: Python<'_>, host: Option<&Hosting>, words: &str, error: &PyErr) {
-    let logged = host.map(|host| host.bind(py).call_method1("log_exception", (words, error.value(py))));
+    let logger = host.filter(|host| host.logs);
+    let exception = (error.get_type(py), error.value(py), error.traceback(py));
+    let logged = logger.map(|host| host.bind(py).call_method1("log_exception", (words, exception)));
     if !matches!(logged, Some(Ok(_))) {
-        log::error!("{words}\n{}", traceback(py, error));
+        exception!("{words}\n{}", traceback(py, error));
     }
 }
 

@@ -5,7 +5,7 @@ use std::env;
 
 use ferricorn_settings::{
     CommandLine, ConfigLocation, Context, EarlyExit, Resolved, config_location, parse, parse_environment_arguments,
-    read_toml, resolve,
+    paste_file, paste_layer, read_toml, resolve,
 };
 
 use crate::Invocation;
@@ -37,6 +37,9 @@ pub(crate) fn evaluate<L: Loader>(arguments: &Arguments, loader: &mut L) -> Resu
     if let Some(Embedding { layer, name, reads_arguments: false }) = &embedding {
         return resolve(std::slice::from_ref(layer), Some(name), &context).map_err(sentence);
     }
+    let paste = paste_file(&arguments.command_line, arguments.environment.as_ref(), &context.start_directory);
+    // A file that is not there is for the check of the setting to name.
+    let paste = paste.filter(|file| file.exists()).map(|file| paste_layer(&file)).transpose().map_err(sentence)?;
     let location = config_location(&arguments.command_line, arguments.environment.as_ref(), &context.start_directory)
         .map_err(sentence)?;
     let file = match &location {
@@ -48,7 +51,7 @@ pub(crate) fn evaluate<L: Loader>(arguments: &Arguments, loader: &mut L) -> Resu
     let environment = arguments.environment.as_ref().map(|arguments| arguments.layer.clone());
     let said = embedding.as_ref().map(|embedding| embedding.layer.clone());
     let layers: Vec<_> =
-        [file, environment, Some(arguments.command_line.layer.clone()), said].into_iter().flatten().collect();
+        [paste, file, environment, Some(arguments.command_line.layer.clone()), said].into_iter().flatten().collect();
     let application = arguments.command_line.application.as_deref();
     let application = application.or(embedding.as_ref().map(|embedding| embedding.name.as_str()));
     resolve(&layers, application, &context).map_err(sentence)

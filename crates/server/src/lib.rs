@@ -53,5 +53,12 @@ fn run_master(invocation: Invocation, title: Option<Title>) -> u8 {
     }
     let mut mold_command = invocation.command;
     mold_command.extend(invocation.arguments.into_iter().map(OsString::from));
-    ferricorn_arbiter::run(Launch { program: invocation.program, version: VERSION, mold_command, title })
+    let start_directory = ferricorn_settings::start_directory();
+    ferricorn_arbiter::run(Launch {
+        program: invocation.program,
+        version: VERSION,
+        mold_command,
+        start_directory,
+        title,
+    })
 }

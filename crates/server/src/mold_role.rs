@@ -4,7 +4,7 @@ use std::io;
 
 use ferricorn_mold::protocol::Occasion;
 use ferricorn_mold::{Mold, Outcome, ProtocolError, Report};
-use ferricorn_settings::{Settings, print_config};
+use ferricorn_settings::{Resolved, Settings, print_config};
 use ferricorn_telemetry::access_log::Format;
 use ferricorn_telemetry::logs;
 use ferricorn_unix::environment;
@@ -41,14 +41,20 @@ fn live<L: Loader>(
     // What the application starts shall not take itself for a mold.
     environment::set(ferricorn_mold::MOLD_VARIABLE.as_ref(), None)?;
     let mut mold = Mold::connect(socket, VERSION)?;
-    let settings = match settings(invocation, loader) {
-        Ok(Conclusion::Serve(settings)) => *settings,
+    let (settings, without_effect) = match settings(invocation, loader) {
+        Ok(Conclusion::Serve { settings, without_effect }) => (*settings, without_effect),
         Ok(Conclusion::Checked) => return mold.report(&Report::Leaving { status: 0, message: String::new() }),
         Err(Refused { status, message }) => return mold.report(&Report::Leaving { status, message }),
     };
     let Some((settings, occasion)) = mold.propose(settings)? else { return Ok(()) };
     if let Some(title) = title {
         title.set(&format!("{}: mold [{}]", invocation.program, settings.proc_name));
+    }
+    if let Err(message) = prepare(&settings, loader).and_then(|()| start_logging(&settings, loader)) {
+        return mold.report(&Report::Leaving { status: 1, message });
+    }
+    if occasion == Occasion::Start {
+        without_effect.iter().for_each(|sentence| log::debug!("{sentence}"));
     }
     if let Err(message) = load_what_is_shared(&settings, occasion, loader) {
         return mold.report(&Report::Leaving { status: 1, message });
@@ -69,7 +75,11 @@ fn live<L: Loader>(
 }
 
 enum Conclusion {
-    Serve(Box<Settings>),
+    Serve {
+        settings: Box<Settings>,
+        /// Sentences about settings that change nothing, for the debug log.
+        without_effect: Vec<String>,
+    },
     /// All that was asked for was a look at the configuration, and it is good.
     Checked,
 }
@@ -97,9 +107,9 @@ fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclu
     if resolved.settings.print_config {
         print!("{}", print_config(&resolved));
     }
-    let settings = resolved.settings;
+    let Resolved { settings, without_effect, .. } = resolved;
     if !settings.check_config && !settings.print_config {
-        return Ok(Conclusion::Serve(Box::new(settings)));
+        return Ok(Conclusion::Serve { settings: Box::new(settings), without_effect });
     }
     prepare(&settings, loader)?;
     match loader.preload(&settings) {
@@ -109,14 +119,16 @@ fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclu
     }
 }
 
+fn start_logging<L: Loader>(settings: &Settings, loader: &mut L) -> Result<(), String> {
+    logs::start(settings).map_err(|error| format!("\nError: {error}\n"))?;
+    loader.start_logging(settings).map_err(|error| format!("\nError: {error}\n"))
+}
+
 fn load_what_is_shared<L: Loader>(settings: &Settings, occasion: Occasion, loader: &mut L) -> Result<(), String> {
     let refused = |failure| match failure {
         LoadFailure::Raised { traceback } => format!("{traceback}\n"),
         other => format!("\nError: {}\n", describe(other)),
     };
-    logs::start(settings).map_err(|error| format!("\nError: {error}\n"))?;
-    loader.start_logging(settings).map_err(|error| format!("\nError: {error}\n"))?;
-    prepare(settings, loader)?;
     loader.begin_generation(settings, occasion).map_err(refused)?;
     if settings.preload_app {
         loader.preload(settings).map_err(refused)?;

@@ -2,7 +2,7 @@
 
 use crate::usage::usage_line;
 use crate::{Fallback, Kind, OWN, Section, Setting, Support, TABLE};
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 /// Name of the positional argument among the settings.
 pub(crate) const APPLICATION: &str = "APP_MODULE";
@@ -47,7 +47,21 @@ fn argument(setting: &'static Setting) -> Arg {
         Kind::OptionalChoice(_, bare) => argument.num_args(0..=1).default_missing_value(bare),
         _ => argument.action(ArgAction::Set),
     };
-    argument.allow_negative_numbers(true).value_name(placeholder(setting.kind))
+    argument.allow_negative_numbers(true).value_name(placeholder(setting.kind)).value_hint(hint(setting))
+}
+
+/// What a shell completes. Choices are not told to the parser: what it would say of a wrong one is not what we say.
+fn hint(setting: &Setting) -> ValueHint {
+    match (setting.kind, setting.name) {
+        (Kind::Files, _) => ValueHint::FilePath,
+        (Kind::Directory, _) | (_, "worker_tmp_dir" | "pythonpath") => ValueHint::DirPath,
+        (Kind::User, _) => ValueHint::Username,
+        (_, "config" | "pidfile" | "accesslog" | "errorlog" | "logconfig" | "logconfig_json" | "paste") => {
+            ValueHint::FilePath
+        }
+        (_, "keyfile" | "certfile" | "ca_certs" | "control_socket") => ValueHint::FilePath,
+        _ => ValueHint::Other,
+    }
 }
 
 fn help(setting: &Setting) -> String {

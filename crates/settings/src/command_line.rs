@@ -4,7 +4,7 @@
 
 use crate::command::{APPLICATION, command};
 use crate::integer::{decimal, octal_too};
-use crate::usage::Usage;
+use crate::usage::{Usage, one_dash_too_few};
 use crate::validate::is_auto;
 use crate::{Kind, Layer, OWN, Origin, Setting, TABLE, Value};
 use clap::{ArgMatches, error::ErrorKind};
@@ -63,11 +63,18 @@ fn parse_from(usage: &Usage<'_>, origin: Origin, arguments: &[String]) -> Result
     let application = application(&matches).map_err(|late| usage.exit(&format!("unrecognized arguments: {late}")))?;
     let mut values = Vec::new();
     for setting in TABLE.iter().chain(OWN).filter(|setting| !setting.long.is_empty()) {
-        let value = value(setting, &matches).map_err(|problem| usage.exit(&problem))?;
+        let value = value(setting, &matches).map_err(|problem| usage.exit(&with_hint(problem, arguments)))?;
         values.extend(value.map(|value| (setting.name.to_owned(), value)));
     }
     let config = matches.get_one::<String>("config").cloned();
     Ok(CommandLine { layer: Layer::new(origin, values), application, config })
+}
+
+fn with_hint(problem: String, arguments: &[String]) -> String {
+    match one_dash_too_few(arguments) {
+        Some(flag) => format!("{problem}, did you mean {flag}?"),
+        None => problem,
+    }
 }
 
 fn printed(stdout: String) -> EarlyExit {
@@ -185,6 +192,14 @@ mod tests {
         refuses("-w", "argument -w/--workers: expected one argument");
         refuses("--reload=1 app", "argument --reload: ignored explicit argument '1'");
         refuses("--keepalive 3 app", "unrecognized arguments: --keepalive, did you mean --keep-alive?");
+        refuses("--raw-env A=1 app", "unrecognized arguments: --raw-env, did you mean --env?");
+        let socket = "unrecognized arguments: --control-socket-disable, did you mean --no-control-socket?";
+        refuses("--control-socket-disable app", socket);
+        refuses("--post-fork f app", "unrecognized arguments: --post-fork, only a conf file can set post_fork");
+        refuses("-W 3 app", "unrecognized arguments: -W, did you mean -w?");
+        refuses("-workers 4 app", "argument -w/--workers: invalid int value: 'orkers', did you mean --workers?");
+        refuses("---x app", "unrecognized arguments: ---x");
+        refuses("--wokers 4 app", "unrecognized arguments: --wokers, did you mean --workers?");
         refuses("-xfoo app", "unrecognized arguments: -x");
         refuses("--past x", "ambiguous option: --past could match --paste, --paster, --paste-global");
         let workers = "--workers, --worker-class, --worker-connections, --worker-tmp-dir";

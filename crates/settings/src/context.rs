@@ -95,7 +95,7 @@ impl Context {
 }
 
 /// `$PWD` where that is the current directory under another name (a link that a deployment moves), else the real path.
-fn start_directory() -> PathBuf {
+pub fn start_directory() -> PathBuf {
     let identity = |path: &Path| path.metadata().map(|seen| (seen.dev(), seen.ino())).ok();
     let current = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     match env::var_os("PWD").map(PathBuf::from) {

@@ -19,7 +19,7 @@
 //! validate          one value of one setting; accounts, integer and full_path help it
 //! worker_class      which names of worker classes are served
 //! settings          the typed result; bind, address_list, statsd_address and the like are its field types
-//! docs              the table as Markdown
+//! docs, differences the table as Markdown: all of it, and what is not as in Gunicorn
 //! error             every sentence that ends a start
 //! ```
 //!
@@ -33,6 +33,7 @@ mod bind;
 mod command;
 mod command_line;
 mod context;
+mod differences;
 mod docs;
 mod error;
 mod full_path;
@@ -59,11 +60,13 @@ pub use address_list::AddressList;
 pub use bind::Bind;
 pub use command::command;
 pub use command_line::{CommandLine, EarlyExit, parse, parse_environment_arguments};
-pub use context::Context;
+pub use context::{Context, start_directory};
+pub use differences::differences_table;
 pub use docs::settings_page;
 pub use error::SettingsError;
 pub use layer::{Layer, Origin};
 pub use location::{ConfigLocation, config_location, paste_file};
+pub use paste::paste_layer;
 pub use print::print_config;
 pub use resolve::{Resolved, resolve};
 pub use setting::{Fallback, Kind, Section, Setting, Support};

@@ -1,8 +1,10 @@
-//! What `--paste` and `--paste-global` name: a PasteDeploy file, a section of it, variables for it. The file is looked
-//! for and never read here.
+//! What `--paste` and `--paste-global` name: a PasteDeploy file, a section of it, variables for it. All that is read of
+//! the file here is whether it configures logging.
 
 use crate::full_path::full_path;
 use crate::value::quoted;
+use crate::{Layer, Origin, SettingsError, Value};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The file of `INI` or `INI#section`. The section may hold slashes, so the cut comes first.
@@ -17,6 +19,16 @@ pub(crate) fn absolute(uri: &str, start: &Path) -> String {
         Some((_, section)) => format!("{}#{section}", file.display()),
         None => file.display().to_string(),
     }
+}
+
+/// What the file says of settings: one with a section `[loggers]` is a `logconfig` too.
+pub fn paste_layer(file: &Path) -> Result<Layer, SettingsError> {
+    let unreadable =
+        |error: std::io::Error| SettingsError::Unreadable { path: file.into(), problem: error.to_string() };
+    let text = fs::read_to_string(file).map_err(unreadable)?;
+    let configures_logging = text.lines().any(|line| line.trim_end() == "[loggers]");
+    let value = || ("logconfig".to_owned(), Value::text(file.to_string_lossy()));
+    Ok(Layer::new(Origin::Paste(file.into()), configures_logging.then(value).into_iter().collect()))
 }
 
 /// The file must be there.
@@ -48,6 +60,17 @@ mod tests {
         assert_eq!(absolute("a.ini#x/y", start), "/srv/shop/a.ini#x/y");
         assert_eq!(absolute("/a.ini", start), "/a.ini");
         assert_eq!(checked("a.ini", start), Err("'/srv/shop/a.ini' not found".to_owned()));
+    }
+
+    #[test]
+    fn a_file_with_loggers_configures_logging() {
+        let said = |text: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), text).unwrap();
+            paste_layer(file.path()).unwrap().values.len()
+        };
+        assert_eq!((said("[app:main]\n"), said("[app:main]\n[loggers]\nkeys = root\n")), (0, 1));
+        assert!(paste_layer(Path::new("/no/file")).is_err());
     }
 
     #[test]

@@ -77,19 +77,10 @@ fn refuse_what_we_do_not_do(setting: &Setting, value: &Value, origin: &Origin) -
         return WorkerClass::of(value).map(drop).map_err(refused);
     }
     match setting.support {
-        Support::Refused(advice) if *value != setting.default_value() && !asks_for_nothing(value) => {
+        Support::Refused(advice) if *value != setting.default_value() && !value.is_false() => {
             Err(refused(advice.to_owned()))
         }
         _ => Ok(()),
-    }
-}
-
-/// What Python takes for false.
-fn asks_for_nothing(value: &Value) -> bool {
-    match value {
-        Value::None | Value::Bool(false) | Value::Int(0) => true,
-        Value::Str(text) => text.is_empty(),
-        _ => false,
     }
 }
 

@@ -116,8 +116,6 @@ pub struct Settings {
     pub dogstatsd_tags: String,
     /// Report how many connections wait to be accepted.
     pub enable_backlog_metric: bool,
-    /// Names of the hooks that the operator has set and that are called, in the order of the table.
-    pub python_hooks: Vec<String>,
     /// Name shown in process titles: `--name`, else `default_proc_name`, else the application.
     pub proc_name: String,
     /// Absolute directories to look for Python modules in, before the others.

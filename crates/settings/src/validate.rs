@@ -7,11 +7,15 @@
 use crate::full_path::full_path;
 use crate::machine::Machine;
 use crate::paste;
+use crate::value::quoted;
 use crate::{AddressList, Bind, Context, Kind, Setting, StatsdAddress, Value};
 use std::path::Path;
 
 /// What is wrong with a value: the last part of the sentence.
 type Problem = String;
+
+/// The largest number of what the kernel, and HTTP/2, take as 31 bits.
+const LARGEST: i64 = i32::MAX as i64;
 
 /// Checks a value of a setting. Relative paths begin at the start directory of `context`.
 pub fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Value, String> {
@@ -23,6 +27,7 @@ pub fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Va
         Kind::Str => text(value)?.map_or(Value::None, Value::Str),
         Kind::List => Value::texts(texts(value)?),
         Kind::Files => Value::texts(files(value, start)?),
+        Kind::Names if setting.name == "http_protocols" => protocols(value)?,
         Kind::Names => Value::texts(names(value)?),
         Kind::Addresses => Value::texts(addresses(value)?),
         Kind::Choice(words) | Kind::OptionalChoice(words, _) => choice(setting, value, words)?,
@@ -50,7 +55,10 @@ fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
         ("raw_paste_global_conf", Value::List(pairs)) => all_pairs(pairs, |pair| paste::pair(pair).is_some()),
         ("paste", Value::Str(uri)) => paste::checked(uri, start),
         ("access_log_format" | "loglevel", Value::None) => Err("must be a text".to_owned()),
-        ("backlog", Value::Int(length)) if *length > i32::MAX.into() => Err(format!("must be at most {}", i32::MAX)),
+        ("backlog", Value::Int(length)) if *length > LARGEST => Err(format!("must be at most {LARGEST}")),
+        ("http2_max_concurrent_streams", Value::Int(0)) => Err("must be at least 1".to_owned()),
+        ("http2_initial_window_size", Value::Int(size)) => within(*size, 0, LARGEST),
+        ("http2_max_frame_size", Value::Int(size)) => within(*size, 16384, 16777215),
         ("secure_scheme_headers", Value::Map(pairs)) => match pairs.iter().find(|(_, word)| !is_text(word)) {
             Some((header, word)) => Err(format!("the value of {header} must be a text, not {word}")),
             None => Ok(()),
@@ -123,8 +131,7 @@ fn text(value: &Value) -> Result<Option<String>, Problem> {
 fn texts(value: &Value) -> Result<Vec<String>, Problem> {
     let wrong = |item: &Value| format!("{item} in the list must be a text");
     match value {
-        Value::None => Ok(Vec::new()),
-        Value::Str(text) if text.is_empty() => Ok(Vec::new()),
+        value if value.is_false() => Ok(Vec::new()),
         Value::Str(text) => Ok(vec![text.trim().to_owned()]),
         Value::List(items) => items.iter().map(|item| text(item).ok().flatten().ok_or_else(|| wrong(item))).collect(),
         _ => Err("must be a list of texts".to_owned()),
@@ -152,19 +159,49 @@ fn addresses(value: &Value) -> Result<Vec<String>, Problem> {
     Ok(entries)
 }
 
-/// The two that Gunicorn once had as switches are taken as switches too.
 fn choice(setting: &Setting, value: &Value, words: &[&str]) -> Result<Value, Problem> {
     let wrong = || format!("must be one of {}", words.join(", "));
-    match (setting.name, value) {
-        ("proxy_protocol" | "http2_cleartext", Value::None | Value::Bool(false)) => return Ok(setting.default_value()),
-        ("proxy_protocol", Value::Bool(true)) => return Ok(Value::text("auto")),
-        ("http2_cleartext", Value::Bool(true)) => return Ok(Value::text("prior-knowledge")),
-        _ => {}
+    if let Some(word) = as_switch(setting.name, value) {
+        return Ok(Value::text(word));
     }
     let word = text(value).map_err(|_| wrong())?.ok_or_else(wrong)?.to_lowercase();
     match words.contains(&word.as_str()) {
         true => Ok(Value::Str(word)),
         false => Err(wrong()),
+    }
+}
+
+/// The two choices that Gunicorn takes as switches too.
+fn as_switch(name: &str, value: &Value) -> Option<&'static str> {
+    let word = match value {
+        Value::Str(text) => text.trim().to_lowercase(),
+        _ => String::new(),
+    };
+    match (name, value, word.as_str()) {
+        ("proxy_protocol" | "http2_cleartext", Value::None | Value::Bool(false), _) => Some("off"),
+        ("http2_cleartext", Value::Bool(true), _) => Some("prior-knowledge"),
+        ("proxy_protocol", Value::Bool(true), _) | ("proxy_protocol", _, "true" | "1") => Some("auto"),
+        ("proxy_protocol", _, "false" | "0" | "none") => Some("off"),
+        ("asgi_loop" | "asgi_lifespan" | "http_parser", Value::None, _) => Some("auto"),
+        _ => None,
+    }
+}
+
+/// HTTP versions, in the order of preference.
+fn protocols(value: &Value) -> Result<Value, Problem> {
+    let names: Vec<String> =
+        names(value)?.iter().map(|name| name.to_lowercase()).filter(|name| !name.is_empty()).collect();
+    match names.iter().find(|name| !["h1", "h2"].contains(&name.as_str())) {
+        Some(unknown) => Err(format!("{} is not a protocol, h1 and h2 are", quoted(unknown))),
+        None if names.is_empty() => Ok(Value::texts(["h1"])),
+        None => Ok(Value::texts(names)),
+    }
+}
+
+fn within(number: i64, least: i64, most: i64) -> Result<(), Problem> {
+    match (least..=most).contains(&number) {
+        true => Ok(()),
+        false => Err(format!("must be between {least} and {most}")),
     }
 }
 
@@ -206,8 +243,9 @@ fn map(value: &Value) -> Result<Value, Problem> {
 /// The number of arguments is looked at by whoever holds the function itself.
 fn hook(value: &Value) -> Result<Value, Problem> {
     match value {
-        Value::Callable(_) | Value::Str(_) => Ok(value.clone()),
-        _ => Err("must be a function".to_owned()),
+        Value::Callable(_) => Ok(value.clone()),
+        Value::Str(path) if path.contains('.') => Ok(value.clone()),
+        _ => Err("must be a function, or the dotted path of one".to_owned()),
     }
 }
 
@@ -238,6 +276,7 @@ mod tests {
         assert_eq!(problem("umask", Value::text("022")), "must be a whole number");
         assert_eq!(problem("timeout", Value::Int(-1)), "must not be negative");
         assert_eq!(problem("backlog", Value::Int(1 << 31)), "must be at most 2147483647");
+        assert_eq!(problem("http2_max_frame_size", Value::Int(1)), "must be between 16384 and 16777215");
     }
 
     #[test]
@@ -252,7 +291,14 @@ mod tests {
         assert_eq!(problem("pythonpath", Value::texts(["a"])), "must be a text");
         assert_eq!(problem("header_map", Value::text("x")), "must be one of drop, refuse, dangerous");
         assert_eq!(problem("worker_class", Value::Int(5)), "must be a class");
-        assert_eq!(problem("pre_fork", Value::Int(5)), "must be a function");
+        let sentence = "must be a function, or the dotted path of one";
+        assert_eq!(
+            (problem("pre_fork", Value::Int(5)), problem("pre_fork", Value::text("f"))),
+            (sentence.into(), sentence.into())
+        );
+        assert_eq!(taken("proxy_protocol", Value::text("None")), "'off'");
+        assert_eq!(taken("proxy_protocol", Value::text("TRUE")), "'auto'");
+        assert_eq!(taken("asgi_loop", Value::None), "'auto'");
     }
 
     #[test]
@@ -264,6 +310,10 @@ mod tests {
         assert_eq!(taken("raw_env", Value::texts([" A=1=2 ", "B="])), "['A=1=2', 'B=']");
         assert_eq!(problem("raw_env", Value::texts(["A"])), "'A' is not of the form KEY=VALUE");
         assert_eq!(problem("raw_paste_global_conf", Value::texts([r"A\=b"])), r"'A\\=b' is not of the form KEY=VALUE");
+        assert_eq!(taken("reload_extra_files", Value::Bool(false)), "[]");
+        assert_eq!(taken("http_protocols", Value::text(" H2,,h1")), "['h2', 'h1']");
+        assert_eq!(taken("http_protocols", Value::None), "['h1']");
+        assert_eq!(problem("http_protocols", Value::text("h3")), "'h3' is not a protocol, h1 and h2 are");
         assert_eq!(taken("forwarder_headers", Value::text(" a,,b ")), "['a', 'b']");
     }
 

@@ -12,6 +12,7 @@ use log::{LevelFilter, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::log_file::LogFile;
+use crate::statsd::Statsd;
 use crate::timestamp;
 
 /// The `log` target that marks a message as CRITICAL.
@@ -64,6 +65,15 @@ pub trait Companion: Send + Sync {
     fn reopen(&self);
 }
 
+/// The `log` target that marks an error as one that comes with its traceback.
+pub const EXCEPTION: &str = "exception";
+
+/// Logs an error with its traceback.
+#[macro_export]
+macro_rules! exception {
+    ($($argument:tt)+) => { ::log::error!(target: $crate::error_log::EXCEPTION, $($argument)+) };
+}
+
 /// Logs at Gunicorn's highest level, above `log::error!`.
 #[macro_export]
 macro_rules! critical {
@@ -73,6 +83,8 @@ macro_rules! critical {
 /// The file of this process's error log; replaced when a reload names another.
 static DESTINATION: Mutex<Option<Arc<LogFile>>> = Mutex::new(None);
 static INSTALLED: OnceLock<()> = OnceLock::new();
+/// Counts what is logged.
+static STATSD: Mutex<Option<Arc<Statsd>>> = Mutex::new(None);
 static COMPANION: Mutex<Option<Arc<dyn Companion>>> = Mutex::new(None);
 
 /// Which messages are written. `Critical` writes only CRITICAL ones.
@@ -132,6 +144,24 @@ pub fn log(level: Level, message: &str) {
     }
 }
 
+/// Tells this server of every grave message, or nobody any more.
+pub fn count_with(statsd: Option<Statsd>) {
+    *STATSD.lock().unwrap_or_else(PoisonError::into_inner) = statsd.map(Arc::new);
+}
+
+fn count(level: Level, target: &str) {
+    let word = match level {
+        Level::Critical => "critical",
+        Level::Error if target == EXCEPTION => "exception",
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Info | Level::Debug => return,
+    };
+    if let Some(statsd) = &*STATSD.lock().unwrap_or_else(PoisonError::into_inner) {
+        statsd.log(word);
+    }
+}
+
 /// Writes a line to the file, whoever accompanies it.
 pub fn write(level: Level, message: &str) -> io::Result<()> {
     match destination() {
@@ -178,6 +208,7 @@ fn dispatch(record: &Record<'_>) -> Vec<u8> {
     if level != Level::Critical && ONLY_CRITICAL.load(Ordering::Relaxed) {
         return Vec::new();
     }
+    count(level, record.target());
     let message = record.args().to_string();
     match companion() {
         Some(companion) if companion.take(level, &message) => Vec::new(),

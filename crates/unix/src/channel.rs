@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg,
     socketpair,
@@ -80,6 +81,14 @@ impl Channel {
         }
     }
 
+    /// Whether the other end has messages of ours that it has not read.
+    pub fn has_unread(&self) -> io::Result<bool> {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: the descriptor is open for as long as `self` is, and the kernel writes one int to where `bytes` is.
+        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+        if result == 0 { Ok(bytes > 0) } else { Err(io::Error::last_os_error()) }
+    }
+
     /// Waits for the next message.
     pub fn receive(&self) -> io::Result<Received> {
         self.receive_with(MsgFlags::empty())
@@ -95,6 +104,7 @@ impl Channel {
         let mut space = nix::cmsg_space!([RawFd; MOST_DESCRIPTORS]);
         let (length, raw) = {
             let mut slices = [IoSliceMut::new(&mut buffer)];
+            let mut was_reset = false;
             let message = loop {
                 match recvmsg::<UnixAddr>(
                     self.0.as_raw_fd(),
@@ -105,6 +115,8 @@ impl Channel {
                     Ok(message) => break message,
                     Err(Errno::EINTR) => {}
                     Err(Errno::EAGAIN) => return Ok(Received::Nothing),
+                    // The other end has left without reading all it was sent; what it had sent itself comes after this.
+                    Err(Errno::ECONNRESET) if !was_reset => was_reset = true,
                     Err(Errno::ECONNRESET) => return Ok(Received::Closed),
                     Err(errno) => return Err(errno.into()),
                 }
@@ -149,6 +161,27 @@ mod tests {
         assert!(sent > 10, "{sent}");
         assert!(matches!(right.receive().unwrap(), Received::Message(..)));
         assert!(left.try_send(&[1; 1024]).unwrap());
+    }
+
+    #[test]
+    fn last_words_arrive_though_not_all_was_read() {
+        let (left, right) = Channel::pair().unwrap();
+        left.send(b"never read", &[]).unwrap();
+        right.send(b"last words", &[]).unwrap();
+        drop(right);
+        let Received::Message(words, _) = left.receive().unwrap() else { panic!("no message") };
+        assert_eq!(words, b"last words");
+        assert!(matches!(left.receive().unwrap(), Received::Closed));
+    }
+
+    #[test]
+    fn what_the_other_end_has_not_read_shows() {
+        let (left, right) = Channel::pair().unwrap();
+        assert!(!left.has_unread().unwrap());
+        left.send(b"one", &[]).unwrap();
+        assert!(left.has_unread().unwrap());
+        right.receive().unwrap();
+        assert!(!left.has_unread().unwrap());
     }
 
     #[test]
