@@ -141,7 +141,7 @@ def _define(row: _ferricorn.SettingRow) -> None:
         "section": row["section"],
         "cli": row["flags"] or None,
         "type": staticmethod(_TYPES.get(kind, str)),
-        "action": _ACTIONS.get(kind, "store"),
+        "action": _ACTIONS.get(kind),
         "nargs": "?" if row["bare"] is not None else None,
         "const": False if kind == "bool_off" else row["bare"],
         "default": default,
