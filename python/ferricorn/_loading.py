@@ -10,6 +10,7 @@ import atexit
 import importlib
 import importlib.util
 import io
+import logging
 import os
 import sys
 import threading
@@ -18,6 +19,9 @@ from types import ModuleType
 from typing import Any, Callable
 
 CONFIGURATION_MODULE = "__config__"
+
+# Files to watch with `reload` that belong to no module, because they could not be compiled.
+_extra_sources: list[str] = []
 
 
 class NotAnApplication(Exception):
@@ -54,6 +58,31 @@ def evaluate_module(name: str) -> dict[str, Any]:
     return _run(name, lambda: importlib.import_module(name))
 
 
+def line_numbers(path: str) -> dict[str, int]:
+    """Return where in a file its module-level names are set, the last place of each; empty if that cannot be told."""
+    try:
+        with io.open_code(os.path.abspath(path)) as file:
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    lines: dict[str, int] = {}
+    waiting: list[ast.stmt] = list(reversed(tree.body))
+    while waiting:
+        statement = waiting.pop()
+        lines.update((name, statement.lineno) for name in _names_set_by(statement))
+        if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            inner = [child for child in ast.iter_child_nodes(statement) if isinstance(child, (ast.stmt, ast.excepthandler))]
+            waiting.extend(reversed(inner))
+    return lines
+
+
+def _names_set_by(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [statement.name]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
 def _run(what: str, run: Callable[[], ModuleType]) -> dict[str, Any]:
     try:
         module = run()
@@ -80,8 +109,58 @@ def _start_searching_in(folder: str) -> None:
     sys.path.insert(0, folder)
 
 
-def load(specification: str) -> Callable[..., Any]:
-    """Import ``module``, ``module:name`` or ``module:factory(literal, ...)``."""
+def load(specification: str, reload: bool = False) -> Callable[..., Any]:
+    """Import ``module``, ``module:name`` or ``module:factory(literal, ...)``.
+
+    With `reload`, an application that does not compile is one that says so to each request, until it is mended.
+    """
+    try:
+        return _load(specification)
+    except SyntaxError as error:
+        if not reload:
+            raise
+        logging.getLogger("gunicorn.error").exception("The application cannot be compiled")
+        if error.filename is not None:
+            _extra_sources.append(error.filename)
+        return _explain(traceback.format_exc())
+
+
+def _explain(text: str) -> Callable[..., Any]:
+    body = text.encode("utf-8")
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
+        start_response("500 Internal Server Error", headers)
+        return [body]
+
+    return application
+
+
+def load_from_program(program: Any) -> Callable[..., Any]:
+    """Ask a program that embeds the server for its application."""
+    application = program.wsgi()
+    if not callable(application):
+        raise NotAnApplication(f"{type(program).__name__}.load() must return a WSGI application, not {application!r}.")
+    return application
+
+
+def load_from_paste(uri: str, variables: dict[str, str]) -> Callable[..., Any]:
+    """Make the application that a PasteDeploy file describes."""
+    try:
+        from paste.deploy import loadapp
+    except ModuleNotFoundError as error:
+        if error.name not in ("paste", "paste.deploy"):
+            raise
+        raise NotAnApplication(f"The setting paste needs the package PasteDeploy: {error}.") from error
+    return loadapp(uri if ":" in uri else f"config:{uri}", relative_to=os.getcwd(), global_conf=variables)
+
+
+def describe_program(program: Any) -> tuple[str, bool, dict[str, Any]]:
+    """Return a program's name, whether it reads command lines and files, and what it says of settings."""
+    return program.name(), program.reads_arguments, program.cfg.said()
+
+
+def _load(specification: str) -> Callable[..., Any]:
     module_name, _, expression = specification.partition(":")
     expression = expression or "application"
     module = _import(module_name, expression)
@@ -155,7 +234,7 @@ def exit_status(error: SystemExit) -> int:
 
 def source_files() -> list[str]:
     """Return the source files of everything imported so far."""
-    files = []
+    files = list(_extra_sources)
     for module in tuple(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file.endswith(".py"):

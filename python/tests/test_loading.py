@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from ferricorn import _loading
-from ferricorn._loading import BadConfiguration, NotAnApplication, evaluate_file, evaluate_module, exit_status, load
+from ferricorn._loading import (
+    BadConfiguration,
+    NotAnApplication,
+    evaluate_file,
+    evaluate_module,
+    exit_status,
+    line_numbers,
+    load,
+)
 
 SHOP = """
 def application(environ, start_response):
@@ -275,3 +283,11 @@ sys.stdout.flush()
 def test_finish_waits_for_threads_then_runs_exit_handlers_once() -> None:
     finished = subprocess.run([sys.executable, "-c", FINISH], capture_output=True, text=True)
     assert (finished.stdout, finished.stderr) == ("thread\natexit\nafter\n", "")
+
+
+def test_line_numbers_of_module_level_names(tmp_path: Path) -> None:
+    """Each name has the last line that sets it, in branches too, and no name of a function's own."""
+    file = tmp_path / "conf.py"
+    file.write_text("workers = 1\nif workers:\n    workers = 2\nelse:\n    bind = 'a'\n\n\ndef pre_fork(server, worker):\n    timeout = 3\n")
+    assert line_numbers(str(file)) == {"workers": 3, "bind": 5, "pre_fork": 8}
+    assert line_numbers(str(tmp_path / "missing.py")) == {}

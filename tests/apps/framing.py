@@ -68,6 +68,9 @@ def application(environ, start_response):
     if path == "/too-short":
         start_response("200 OK", text(length(50)))
         return [b"hello"]
+    if path == "/missing":
+        start_response("200 OK", text(length(50)))
+        return []
     if path == "/empty":
         start_response("200 OK", text())
         return []

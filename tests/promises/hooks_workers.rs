@@ -9,7 +9,7 @@ use crate::harness::{Launch, Server};
 #[track_caller]
 fn with(hooks: &str) -> Server {
     let server = Launch::app("plain").conf(&format!("import os\nfrom noting_hooks import note\n{hooks}")).start();
-    server.wait_workers(1);
+    server.wait_for("a worker", || (!server.workers().is_empty()).then_some(()));
     server
 }
 

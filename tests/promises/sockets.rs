@@ -99,3 +99,22 @@ fn a_port_is_free_after_the_stop() {
     again.get("/").expect(200, "hello");
     assert!(!again.log().contains("Connection in use"));
 }
+
+/// With `--reuse-port` two servers listen at one port; when one stops the other serves on.
+#[test]
+fn a_port_can_be_shared_by_two_servers() {
+    // Gunicorn's log does not tell the port that such a server was given.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let start = || Launch::app("plain").args("--reuse-port").bind(&address.to_string()).start();
+    let (server, other) = (start(), start());
+    let serving = || {
+        let mut connection = Connection::open(&Address::Tcp(address)).ok()?;
+        Some(connection.get("/pid").text())
+    };
+    let workers = [server.wait_workers(1)[0], other.wait_workers(1)[0]].map(|pid| pid.to_string());
+    for worker in &workers {
+        server.wait_for("an answer of either server", || (serving().as_ref() == Some(worker)).then_some(()));
+    }
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    assert_eq!(serving().as_ref(), Some(&workers[1]));
+}

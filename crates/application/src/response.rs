@@ -67,6 +67,9 @@ pub trait Exchange {
     /// Whether a response has been begun.
     fn begun(&self) -> bool;
 
+    /// Bytes of the body that have been handed over so far.
+    fn sent(&self) -> u64;
+
     /// Everything that the client is to get has been handed over, but the call may go on for a
     /// while: send it now if holding it back could be noticed.
     fn settle(&self);

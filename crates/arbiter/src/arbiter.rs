@@ -6,17 +6,22 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ferricorn_mold::protocol::{Incoming, Report};
+use ferricorn_mold::Order;
+use ferricorn_mold::protocol::{Hook, Incoming, Member, Report};
 use ferricorn_settings::Settings;
+use ferricorn_telemetry::error_log;
 use ferricorn_telemetry::events::Reports;
 use ferricorn_telemetry::scoreboard::Scoreboard;
+use ferricorn_telemetry::statsd::Statsd;
 use ferricorn_unix::process::{self, ProcessId};
 use ferricorn_unix::title::Title;
 use ferricorn_unix::{descriptor, poll};
 
 use crate::backoff::Backoff;
+use crate::forward::Forward;
 use crate::generation::{Generation, GenerationId, LeavingMold};
 use crate::pidfile::PidFile;
 use crate::signals::{Event, Signals};
@@ -38,6 +43,8 @@ pub struct Launch {
     pub version: &'static str,
     /// The command that starts a mold.
     pub mold_command: Vec<OsString>,
+    /// Where the program was started, and where each mold starts: that a path is relative to it means the same in a reload.
+    pub start_directory: PathBuf,
     /// For the process title; `None` where it cannot be set.
     pub title: Option<Title>,
 }
@@ -46,6 +53,10 @@ pub struct Launch {
 pub(crate) struct Arbiter {
     pub(crate) launch: Launch,
     signals: Signals,
+    /// What it logs, where a mold is to write it.
+    pub(crate) forward: Arc<Forward>,
+    /// Where metrics go, if the settings say so and no logger of the application's sends them.
+    pub(crate) statsd: Option<Statsd>,
     pub(crate) scoreboard: Scoreboard,
     reports: Reports,
     /// The write end of the workers' pipe; handed to molds.
@@ -62,8 +73,9 @@ pub(crate) struct Arbiter {
     pub(crate) candidate: Option<Generation>,
     pub(crate) leaving_molds: Vec<LeavingMold>,
     pub(crate) generations: u64,
-    /// A reload was asked for before the first generation was ready.
-    pub(crate) reload_after_start: bool,
+    /// Another reload is due as soon as a generation is promoted: one was asked for before the first was ready, or
+    /// sources changed while a candidate loaded.
+    pub(crate) reload_afterwards: bool,
     pub(crate) workers: Workers,
     /// How many workers are wanted; TTIN and TTOU change it until the next reload.
     pub(crate) target: usize,
@@ -78,6 +90,8 @@ pub(crate) struct Arbiter {
     pub(crate) exit: Option<u8>,
     /// Why the server ends, when it is no operator's will.
     pub(crate) halted: Option<&'static str>,
+    /// Nobody is left but the mold that was told to call `on_exit`.
+    pub(crate) has_said_farewell: bool,
     last_look: Instant,
 }
 
@@ -102,8 +116,12 @@ impl Arbiter {
         descriptor::set_nonblocking(events_write.as_fd(), false)?;
         let (life_read, life_write) = descriptor::pipe()?;
         process::adopt_orphans()?;
+        let forward = Arc::new(Forward::default());
+        error_log::accompany(Some(Arc::clone(&forward) as Arc<dyn error_log::Companion>));
         Ok(Self {
             launch,
+            forward,
+            statsd: None,
             signals: Signals::install()?,
             scoreboard: Scoreboard::create(SLOTS)?,
             reports: Reports::new(events_read),
@@ -115,7 +133,7 @@ impl Arbiter {
             candidate: None,
             leaving_molds: Vec::new(),
             generations: 0,
-            reload_after_start: false,
+            reload_afterwards: false,
             workers: Workers::default(),
             target: 0,
             log_reopenings: 0,
@@ -126,6 +144,7 @@ impl Arbiter {
             stopping: None,
             exit: None,
             halted: None,
+            has_said_farewell: false,
             last_look: Instant::now(),
         })
     }
@@ -133,6 +152,8 @@ impl Arbiter {
     fn run(mut self) -> io::Result<u8> {
         self.start_candidate()?;
         loop {
+            self.forward_lines();
+            self.send_waiting_orders()?;
             self.wait()?;
             for event in self.signals.take() {
                 self.handle(event)?;
@@ -142,6 +163,7 @@ impl Arbiter {
             self.hear_molds()?;
             self.reap()?;
             if let Some(status) = self.finished() {
+                self.forward_lines();
                 return Ok(status);
             }
             if self.stopping.is_some() {
@@ -150,8 +172,11 @@ impl Arbiter {
                 if self.last_look.elapsed() >= TICK {
                     self.last_look = Instant::now();
                     self.look_for_silent_workers()?;
+                    self.measure_backlog()?;
                 }
                 self.press_leaving_molds()?;
+                // Before the workers that they announce.
+                self.forward_lines();
                 self.reconcile()?;
             }
         }
@@ -179,14 +204,9 @@ impl Arbiter {
             Event::StopQuickly(_) => self.stop(true),
             _ if self.stopping.is_some() => Ok(()),
             Event::Reload => self.reload(),
-            Event::MoreWorkers => {
-                self.target += 1;
-                Ok(())
-            }
-            Event::FewerWorkers => {
-                self.target = self.target.saturating_sub(1).max(1);
-                Ok(())
-            }
+            Event::MoreWorkers => self.want(self.target + 1),
+            Event::FewerWorkers if self.target > 1 => self.want(self.target - 1),
+            Event::FewerWorkers => Ok(()),
             Event::ReopenLogs => self.reopen_logs(),
             Event::Upgrade => {
                 log::warn!("USR2 ignored: {} cannot yet replace its own binary. Use HUP.", self.launch.program);
@@ -224,7 +244,9 @@ impl Arbiter {
     }
 
     fn hear_mold(&mut self, id: GenerationId, report: Report) -> io::Result<()> {
-        if self.stopping.is_some() && !matches!(report, Report::Forked { .. } | Report::ForkFailed { .. }) {
+        let matters_at_the_end =
+            matches!(report, Report::Forked { .. } | Report::ForkFailed { .. } | Report::Called(Hook::OnExit));
+        if self.stopping.is_some() && !matters_at_the_end {
             // Whatever it is ready for, it is too late.
             return Ok(());
         }
@@ -232,6 +254,10 @@ impl Arbiter {
             Report::Hello { protocol, version } => self.mold_says_hello(id, protocol, &version),
             Report::Configured { settings } => self.mold_is_configured(id, *settings),
             Report::Ready => self.mold_is_ready(id),
+            Report::Called(Hook::OnStarting) => self.listen(id),
+            Report::Called(Hook::OnExit) => self.mold_has_said_farewell(id),
+            Report::Called(_) => Ok(()),
+            Report::Wanted { workers } => self.hook_wants(id, workers),
             Report::Leaving { status, message } => self.mold_is_leaving(id, status, &message),
             Report::Forked { slot, worker } => self.worker_is_forked(slot, worker),
             Report::ForkFailed { slot, reason } => self.fork_failed(slot, &reason),
@@ -274,8 +300,10 @@ impl Arbiter {
 
     /// Writes the pid file of these settings, and removes one that other settings named.
     pub(crate) fn place_pidfile(&mut self, wanted: Option<&PathBuf>) -> Result<(), crate::pidfile::PidFileError> {
-        if self.pidfile.as_ref().map(PidFile::path) != wanted.map(PathBuf::as_path) {
-            let placed = wanted.map(|path| PidFile::write(path)).transpose()?;
+        // The directory that the name is relative to may be another after the next reload.
+        let wanted = wanted.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        if self.pidfile.as_ref().map(PidFile::path) != wanted.as_deref() {
+            let placed = wanted.as_deref().map(PidFile::write).transpose()?;
             self.pidfile = placed;
         }
         Ok(())
@@ -285,11 +313,72 @@ impl Arbiter {
         self.log_reopenings += 1;
         ferricorn_telemetry::error_log::reopen();
         for mold in self.molds() {
-            if let Err(error) = mold.order(&ferricorn_mold::Order::ReopenLogs, &[]) {
+            if let Err(error) = mold.order(&Order::ReopenLogs) {
                 log::error!("Mold {} was not told to reopen its log: {error}", mold.process);
             }
         }
         self.signal_workers(process::Signal::ReopenLogs)
+    }
+
+    /// From now on so many workers are wanted.
+    fn want(&mut self, workers: usize) -> io::Result<()> {
+        let old = std::mem::replace(&mut self.target, workers);
+        self.measure_workers()?;
+        self.tell_hooks(&Order::Call(Hook::WorkersChanged { new: workers, old: Some(old) }))
+    }
+
+    /// A hook has set `server.num_workers`; `nworkers_changed` knows.
+    fn hook_wants(&mut self, id: GenerationId, workers: usize) -> io::Result<()> {
+        let serves = self.current.as_ref().or(self.candidate.as_ref()).is_some_and(|serving| serving.id == id);
+        if serves {
+            self.target = workers;
+            self.measure_workers()?;
+        }
+        if let Some(generation) = self.generation(id) {
+            generation.wanted = Some(workers);
+        }
+        Ok(())
+    }
+
+    /// Sends an order to the mold whose hooks are in force: the serving generation's, else that of a first start.
+    pub(crate) fn tell_hooks(&mut self, order: &Order) -> io::Result<()> {
+        let serving = self.current.as_ref().or(self.candidate.as_ref());
+        let Some((id, mold)) = serving.and_then(|generation| Some((generation.id, generation.casting()?))) else {
+            return Ok(());
+        };
+        match mold.order(order) {
+            Ok(()) => Ok(()),
+            Err(error) => self.mold_is_gone(id, &error.to_string()),
+        }
+    }
+
+    /// Tells every mold but this one's of a worker.
+    pub(crate) fn tell_of_birth(&self, by: GenerationId, worker: Member) {
+        for generation in [&self.candidate, &self.current].into_iter().flatten().filter(|other| other.id != by) {
+            if let Some(Err(error)) = generation.casting().map(|mold| mold.order(&Order::Born(worker))) {
+                log::debug!("A mold was not told of a worker: {error}");
+            }
+        }
+    }
+
+    /// Tells every mold of a worker's end; the hooks of one may be called for it.
+    pub(crate) fn tell_of_end(&self, worker: Member, call_hook: bool) {
+        let hooks = self.current.as_ref().or(self.candidate.as_ref()).map(|generation| generation.id);
+        for generation in [&self.candidate, &self.current].into_iter().flatten() {
+            let order = Order::Ended { worker, call_hook: call_hook && Some(generation.id) == hooks };
+            if let Some(Err(error)) = generation.casting().map(|mold| mold.order(&order)) {
+                log::debug!("A mold was not told of a worker's end: {error}");
+            }
+        }
+    }
+
+    /// What molds had no room for when it was ordered.
+    fn send_waiting_orders(&mut self) -> io::Result<()> {
+        let generations = [&self.candidate, &self.current].into_iter().flatten();
+        let failed: Vec<_> = generations
+            .filter_map(|generation| Some((generation.id, generation.mold.as_ref()?.send_waiting().err()?)))
+            .collect();
+        failed.into_iter().try_for_each(|(id, error)| self.mold_is_gone(id, &error.to_string()))
     }
 
     pub(crate) fn signal_workers(&self, signal: process::Signal) -> io::Result<()> {

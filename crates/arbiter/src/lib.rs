@@ -6,6 +6,8 @@
 //! - `generation`: a mold and what it was started with
 //! - `workers`: who exists, in which state, and on which grounds they are judged
 //! - `reconcile`: what is, compared with what is wanted: the one place that spawns and retires
+//! - `forward`: the way of the master's log lines to a logger in the application's language
+//! - `metrics`: what the master tells a statsd server
 //! - `reaping`: what the end of a worker or a mold means
 //! - `reload`: a generation from its mold's first word to its promotion, or its dismissal
 //! - `timeouts`: workers that have stopped showing life
@@ -15,7 +17,9 @@
 
 pub mod arbiter;
 mod backoff;
+mod forward;
 mod generation;
+mod metrics;
 mod notify;
 mod pidfile;
 mod reaping;

@@ -48,6 +48,7 @@ impl Arbiter {
             return Ok(());
         };
         log_ending(&worker, ending);
+        self.tell_of_end(worker.member(), !self.ends_the_start(&worker, ending));
         if self.stopping.is_some() || worker.duty == Duty::Retiring {
             return Ok(());
         }
@@ -59,6 +60,14 @@ impl Arbiter {
             self.respawn.fail(Instant::now());
         }
         Ok(())
+    }
+
+    /// Whether no worker can live, and there is nothing to fall back to.
+    fn ends_the_start(&self, worker: &Worker, ending: Ending) -> bool {
+        self.current.is_none()
+            && self.candidate.as_ref().is_some_and(|candidate| candidate.id == worker.generation)
+            && worker.stage == Stage::Booting
+            && matches!(ending, Ending::Exited(BOOT_FAILED | APP_FAILED))
     }
 
     fn boot_failed(&mut self, worker: &Worker, ending: Ending) -> io::Result<()> {

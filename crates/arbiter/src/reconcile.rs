@@ -2,25 +2,44 @@
 //! recycling, crashes, TTIN and TTOU only change one side of the comparison.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferricorn_telemetry::events::{Event, Kind};
 use ferricorn_telemetry::scoreboard::Slot;
 use ferricorn_unix::process::{self, ProcessId, Signal};
 
 use crate::arbiter::Arbiter;
-use crate::generation::{GenerationId, MoldProcess};
+use crate::generation::{Generation, GenerationId, MoldProcess};
 use crate::workers::{Duty, Ordered, Stage, Worker};
 
 /// How many workers there may be above the wanted number, while some are being replaced.
 const SURGE: usize = 1;
+/// How long a hook may keep a mold busy while workers are needed.
+const HOOK_PATIENCE: Duration = Duration::from_secs(10);
+/// Workers look at their sources once a second, each in its own time: later reports than this are of another change.
+const SETTLED: Duration = Duration::from_millis(1200);
 
 impl Arbiter {
     /// Puts right what can be put right now; the loop comes back after every event.
     pub(crate) fn reconcile(&mut self) -> io::Result<()> {
+        self.give_up_hanging_mold()?;
         self.restart_mold();
         self.order_workers()?;
         self.retire_workers()
+    }
+
+    /// A mold in which a hook hangs makes no workers. While none are needed it may take its time.
+    fn give_up_hanging_mold(&mut self) -> io::Result<()> {
+        let Some(Generation { id, mold: Some(mold), .. }) = &self.current else { return Ok(()) };
+        let (id, process, busy_for) = (*id, mold.process, mold.busy_for());
+        if busy_for < HOOK_PATIENCE || self.workers.ordered_of(id) == 0 {
+            return Ok(());
+        }
+        process::kill(process, Signal::Kill)?;
+        self.mold_is_gone(
+            id,
+            &format!("it was killed: a hook has kept it busy for {} s, and workers are needed", busy_for.as_secs()),
+        )
     }
 
     /// A generation whose mold died gets another, so that it can get workers again.
@@ -30,7 +49,7 @@ impl Arbiter {
         if !self.mold_restart.allows(now) {
             return;
         }
-        match MoldProcess::start(&self.launch.mold_command) {
+        match MoldProcess::start(&self.launch.mold_command, &self.launch.start_directory) {
             Ok(mold) => current.mold = Some(mold),
             Err(error) => {
                 let delay = self.mold_restart.fail(now);
@@ -112,6 +131,10 @@ impl Arbiter {
         let missed_reopening =
             self.workers.order_for(Slot(slot)).is_some_and(|order| order.log_reopenings < self.log_reopenings);
         let ended = self.workers.forked(Slot(slot), process);
+        if let Some(worker) = self.workers.find(process) {
+            let (generation, member) = (worker.generation, worker.member());
+            self.tell_of_birth(generation, member);
+        }
         if missed_reopening && ended.is_none() {
             process::kill(process, Signal::ReopenLogs)?;
         }
@@ -132,6 +155,20 @@ impl Arbiter {
         let delay = self.respawn.fail(Instant::now());
         log::error!("Cannot fork a worker: {reason}. Trying again in {delay:?}.");
         Ok(())
+    }
+
+    /// Only workers with the newest code know whether that is the newest: what the others see has been seen to. A change
+    /// that comes while a candidate loads may have come too late for it, so there is another one after it.
+    fn source_changed(&mut self, seen_by: GenerationId) -> io::Result<()> {
+        let current = self.current.as_ref().map(|current| current.id);
+        match &self.candidate {
+            None if current == Some(seen_by) => self.start_candidate(),
+            Some(candidate) if candidate.started.elapsed() > SETTLED => {
+                self.reload_afterwards = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn hear_worker(&mut self, event: Event) -> io::Result<()> {
@@ -156,8 +193,10 @@ impl Arbiter {
             Kind::Replace if worker.duty == Duty::Serving => worker.duty = Duty::AwaitingSuccessor,
             Kind::Replace => {}
             // Each worker sees the change; one reload is enough for all of them.
-            Kind::SourceChanged if self.candidate.is_none() => return self.start_candidate(),
-            Kind::SourceChanged => {}
+            Kind::SourceChanged => {
+                let generation = worker.generation;
+                return self.source_changed(generation);
+            }
         }
         Ok(())
     }

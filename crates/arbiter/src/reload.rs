@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ferricorn_mold::Order;
-use ferricorn_mold::protocol::PROTOCOL;
+use ferricorn_mold::protocol::{Hook, Occasion, PROTOCOL};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::logs;
 use ferricorn_unix::daemon;
@@ -20,7 +20,7 @@ use crate::generation::{Generation, GenerationId, MoldProcess, Stage};
 use crate::notify::notify;
 use crate::pidfile::PidFile;
 use crate::sockets::{BindFailure, Bound};
-use crate::workers::Duty;
+use crate::workers::{Duty, Worker};
 
 const BIND_TRIES: u32 = 5;
 const BIND_PAUSE: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ impl Arbiter {
         log::info!("Hang up: Master");
         if self.current.is_none() {
             // There is nothing to fall back to yet: first let the first generation serve.
-            self.reload_after_start = true;
+            self.reload_afterwards = true;
             return Ok(());
         }
         self.dismiss_candidate()?;
@@ -41,7 +41,7 @@ impl Arbiter {
     pub(crate) fn start_candidate(&mut self) -> io::Result<()> {
         self.generations += 1;
         let id = GenerationId(self.generations);
-        match Generation::start(id, &self.launch.mold_command) {
+        match Generation::start(id, &self.launch.mold_command, &self.launch.start_directory) {
             Ok(generation) => {
                 self.candidate = Some(generation);
                 Ok(())
@@ -82,10 +82,15 @@ impl Arbiter {
     }
 
     fn order_to_proceed(&mut self, id: GenerationId) -> io::Result<()> {
+        let occasion = match &self.current {
+            None => Occasion::Start,
+            Some(current) if current.id == id => Occasion::Replacement,
+            Some(_) => Occasion::Reload { wanted: self.target },
+        };
         let Some(generation) = self.generation(id) else { return Ok(()) };
         let (Some(mold), Some(settings)) = (&mut generation.mold, &generation.settings) else { return Ok(()) };
         mold.stage = Stage::Loading;
-        match mold.order(&Order::Proceed { settings: Box::new(Settings::clone(settings)) }, &[]) {
+        match mold.order(&Order::Proceed { settings: Box::new(Settings::clone(settings)), occasion }) {
             Ok(()) => Ok(()),
             Err(error) => self.mold_is_gone(id, &error.to_string()),
         }
@@ -105,42 +110,62 @@ impl Arbiter {
 
     /// What the master itself does with new settings before anything is loaded.
     fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
+        go_to(settings).map_err(|error| error.to_string())?;
         logs::start(settings).map_err(|error| error.to_string())?;
         logs::open_access_log(settings).map_err(|error| error.to_string())?;
         if let Some(path) = &settings.pidfile {
             PidFile::check(path).map_err(|error| error.to_string())?;
         }
         self.target = settings.workers;
+        self.open_statsd(settings).map_err(|error| error.to_string())?;
+        self.forward.activate(settings.logs_in_python);
         self.retitle(settings);
         Ok(())
     }
 
-    /// Everything shared is loaded: open the sockets, if they are not open, and hand them over.
+    /// Everything shared is loaded. At a first start `on_starting` comes before anything listens.
     pub(crate) fn mold_is_ready(&mut self, id: GenerationId) -> io::Result<()> {
+        if self.current.is_some() {
+            return self.listen(id);
+        }
+        let Some(mold) = self.generation(id).and_then(|generation| generation.mold.as_mut()) else { return Ok(()) };
+        mold.stage = Stage::Starting;
+        log::info!("Starting ferricorn {}", self.launch.version);
+        let pidfile = self.settings().and_then(|settings| settings.pidfile.clone());
+        if let Err(error) = self.place_pidfile(pidfile.as_ref()) {
+            return self.candidate_failed(1, &format!("\nError: {error}\n"));
+        }
+        let ordered = self
+            .generation(id)
+            .and_then(|generation| generation.mold.as_ref())
+            .map(|mold| mold.order(&Order::Call(Hook::OnStarting)));
+        match ordered {
+            Some(Err(error)) => self.mold_is_gone(id, &error.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the sockets, if they are not open, and hands them over.
+    pub(crate) fn listen(&mut self, id: GenerationId) -> io::Result<()> {
         let Some(settings) = self.generation(id).and_then(|generation| generation.settings.clone()) else {
             return Ok(());
         };
         let first_start = self.current.is_none();
         if self.generation(id).is_some_and(|generation| generation.listeners.is_empty()) {
-            if first_start {
-                log::info!("Starting {} {}", self.launch.program, self.launch.version);
-            }
             let opened = self.open_sockets(&settings, if first_start { BIND_TRIES } else { 1 });
             let Some(listeners) = opened else {
                 return self.candidate_failed(1, "\nError: cannot listen on every bind address; see above\n");
             };
             if first_start {
                 let addresses: Vec<String> = listeners.iter().map(|bound| bound.to_string()).collect();
-                if let Err(error) = self.place_pidfile(settings.pidfile.as_ref()) {
-                    return self.candidate_failed(1, &format!("\nError: {error}\n"));
-                }
                 log::info!("Listening at: {} ({})", addresses.join(","), Self::pid());
-                log::info!("Using worker: sync");
+                log::info!("Using worker: {}", if settings.multithread { "gthread" } else { "sync" });
             }
             if let Some(generation) = self.generation(id) {
                 generation.listeners = listeners;
             }
         }
+        self.forward_lines();
         self.provide(id)?;
         let promote_at_once = settings.workers == 0 && self.candidate.as_ref().is_some_and(|c| c.id == id);
         if promote_at_once { self.promote() } else { Ok(()) }
@@ -149,7 +174,15 @@ impl Arbiter {
     fn provide(&mut self, id: GenerationId) -> io::Result<()> {
         let known = [&self.candidate, &self.current].into_iter().flatten().find(|generation| generation.id == id);
         let Some(Generation { mold: Some(mold), listeners, .. }) = known else { return Ok(()) };
-        if let Err(error) = mold.order(&Order::Provide, &self.provisions(listeners)) {
+        let roster = self.workers.list.iter().map(Worker::member).collect();
+        let hook = match &self.current {
+            None => Some(Hook::WhenReady),
+            Some(current) if current.id == id => None,
+            Some(_) => Some(Hook::OnReload),
+        };
+        let provided = mold.provide(roster, &self.provisions(listeners));
+        let told = provided.and_then(|()| hook.map_or(Ok(()), |hook| mold.order(&Order::Call(hook))));
+        if let Err(error) = told {
             return self.mold_is_gone(id, &error.to_string());
         }
         if let Some(mold) = self.generation(id).and_then(|generation| generation.mold.as_mut()) {
@@ -185,21 +218,36 @@ impl Arbiter {
     pub(crate) fn promote(&mut self) -> io::Result<()> {
         let Some(candidate) = self.candidate.take() else { return Ok(()) };
         let Some(settings) = candidate.settings.clone() else { return Ok(()) };
+        let wanted = candidate.wanted.unwrap_or(settings.workers);
         let Some(old) = self.current.replace(candidate) else {
+            self.measure_workers()?;
             notify(&format!("READY=1\nSTATUS={} is serving\n", self.launch.program));
-            return if std::mem::take(&mut self.reload_after_start) { self.start_candidate() } else { Ok(()) };
+            return self.reload_again();
         };
         log::info!("Reload: the new workers are good, the old ones will be replaced");
-        self.target = settings.workers;
+        if let Err(error) = go_to(&settings) {
+            log::error!("{error}");
+        }
+        self.target = wanted;
+        self.forward.activate(settings.logs_in_python);
         self.retitle(&settings);
         if let Err(error) = logs::start(&settings) {
             log::error!("The error log stays where it was: {error}");
         }
+        if let Err(error) = self.open_statsd(&settings) {
+            log::error!("{error}");
+        }
+        self.measure_workers()?;
         if let Err(error) = self.place_pidfile(settings.pidfile.as_ref()) {
             log::error!("The pid file stays as it was: {error}");
         }
         self.dismiss(old);
-        Ok(())
+        self.reload_again()
+    }
+
+    /// What came too late for the generation that has just been promoted gets another one.
+    fn reload_again(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.reload_afterwards) { self.start_candidate() } else { Ok(()) }
     }
 
     /// A candidate that is of no use. At a first start the server ends with this status.
@@ -240,6 +288,10 @@ impl Arbiter {
 
     /// Workers go on without a mold; only new ones have to wait for another.
     pub(crate) fn mold_is_gone(&mut self, id: GenerationId, why: &str) -> io::Result<()> {
+        if self.stopping.is_some() {
+            self.dismiss_in_stop(id);
+            return Ok(());
+        }
         if self.candidate.as_ref().is_some_and(|candidate| candidate.id == id) {
             return self.candidate_failed(1, &format!("\nError: the mold ended unexpectedly: {why}\n"));
         }
@@ -255,6 +307,14 @@ impl Arbiter {
         }
         Ok(())
     }
+}
+
+/// Names of log files, sockets and the pid file are relative to `chdir`.
+fn go_to(settings: &Settings) -> io::Result<()> {
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("can't chdir to {}: {error}", settings.chdir.display()))
+    };
+    std::env::set_current_dir(&settings.chdir).map_err(named)
 }
 
 fn open_patiently(tries: u32, open: impl Fn() -> Result<Bound, BindFailure>) -> Option<Bound> {

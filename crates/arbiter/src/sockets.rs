@@ -41,7 +41,8 @@ impl Bound {
     pub(crate) fn open(bind: &Bind, settings: &Settings) -> Result<Self, BindFailure> {
         let opened = match bind {
             Bind::Tcp { host, port } => resolve(host, *port)
-                .and_then(|address| Listener::tcp(address, settings.backlog).map(|listener| (listener, None))),
+                .and_then(|address| Listener::tcp(address, settings.backlog, settings.reuse_port))
+                .map(|listener| (listener, None)),
             Bind::Unix { path } => open_unix(path, settings),
             Bind::Fd { fd } => adopt(*fd).map(|listener| (listener, None)),
         };

@@ -3,9 +3,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use ferricorn_mold::Order;
+use ferricorn_mold::protocol::Hook;
 use ferricorn_unix::process::Signal;
 
 use crate::arbiter::Arbiter;
+use crate::generation::{Generation, GenerationId, MoldProcess};
 use crate::notify::notify;
 
 /// What is left to workers once a quick end was asked for during a graceful one.
@@ -69,14 +72,22 @@ impl Arbiter {
         self.end(status)
     }
 
-    /// Lets molds go as soon as no order is open, and kills whoever is late.
+    /// Lets molds go when they are not needed any more, and kills whoever is late. The mold whose hooks are in force
+    /// stays to the end: it hears of every worker's, and calls `on_exit`.
     pub(crate) fn press_stop(&mut self) -> io::Result<()> {
         let now = Instant::now();
         let late = self.stopping.as_ref().is_some_and(|stopping| now >= stopping.deadline);
         if self.workers.ordered.is_empty() || late {
+            let last = self.last_generation().map(|generation| generation.id);
             for generation in [self.candidate.take(), self.current.take()].into_iter().flatten() {
-                self.dismiss(generation);
+                match Some(generation.id) == last && !(late && self.has_said_farewell) {
+                    true => self.current = Some(generation),
+                    false => self.dismiss(generation),
+                }
             }
+        }
+        if self.workers.alive() == 0 && !self.has_said_farewell {
+            self.say_farewell();
         }
         for mold in &mut self.leaving_molds {
             if late {
@@ -93,13 +104,14 @@ impl Arbiter {
         Ok(())
     }
 
-    /// The server's exit status, once the end is decided and nobody is left.
-    pub(crate) fn finished(&mut self) -> Option<u8> {
-        let nobody = self.workers.alive() == 0
-            && self.leaving_molds.is_empty()
-            && self.current.is_none()
-            && self.candidate.is_none();
-        let status = self.exit.filter(|_| nobody)?;
+    /// The one with hooks to call: the serving generation, else that of a first start, if its mold takes orders.
+    fn last_generation(&self) -> Option<&Generation> {
+        self.current.as_ref().or(self.candidate.as_ref()).filter(|generation| generation.casting().is_some())
+    }
+
+    /// The last words, and the last hook: its mold is let go when it has returned.
+    fn say_farewell(&mut self) {
+        self.has_said_farewell = true;
         match self.halted {
             Some(reason) => {
                 log::error!("Shutting down: Master");
@@ -108,7 +120,40 @@ impl Arbiter {
             None => log::info!("Shutting down: Master"),
         }
         self.pidfile = None;
-        Some(status)
+        self.forward_lines();
+        let told =
+            self.last_generation().and_then(Generation::casting).map(|mold| mold.order(&Order::Call(Hook::OnExit)));
+        if !matches!(told, Some(Ok(()))) {
+            self.current.take().into_iter().for_each(|generation| self.dismiss(generation));
+        }
+    }
+
+    /// `on_exit` has returned.
+    pub(crate) fn mold_has_said_farewell(&mut self, id: GenerationId) -> io::Result<()> {
+        self.dismiss_in_stop(id);
+        Ok(())
+    }
+
+    /// Lets a mold go during a stop, whether it has done what it was kept for or has ended by itself.
+    pub(crate) fn dismiss_in_stop(&mut self, id: GenerationId) {
+        for place in [&mut self.candidate, &mut self.current] {
+            if let Some(generation) = place.take_if(|generation| generation.id == id) {
+                self.workers.cancel_generation(id);
+                self.leaving_molds.extend(generation.mold.map(MoldProcess::dismiss));
+            }
+        }
+    }
+
+    /// The server's exit status, once the end is decided and nobody is left.
+    pub(crate) fn finished(&mut self) -> Option<u8> {
+        let nobody = self.workers.alive() == 0
+            && self.leaving_molds.is_empty()
+            && self.current.is_none()
+            && self.candidate.is_none();
+        if nobody && self.exit.is_some() && !self.has_said_farewell {
+            self.say_farewell();
+        }
+        self.exit.filter(|_| nobody)
     }
 
     /// Presses molds that were told to leave while the server goes on.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use ferricorn_mold::protocol::Member;
 use ferricorn_telemetry::events::Event;
 use ferricorn_telemetry::scoreboard::Slot;
 use ferricorn_unix::process::{Ending, ProcessId};
@@ -43,6 +44,11 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// As molds know it.
+    pub(crate) fn member(&self) -> Member {
+        Member { process: self.process.as_raw(), age: self.age }
+    }
+
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.stage, Stage::Ready(_))
     }

@@ -1,5 +1,5 @@
-//! The mold's life: it reports its settings, takes its provisions, loads what is shared, then
-//! forks a worker per order until the master closes the socket.
+//! The mold's life: it reports its settings, loads what is shared, takes its provisions, then does what the master orders,
+//! one thing after the other, until the master closes the socket.
 
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -11,14 +11,11 @@ use ferricorn_telemetry::error_log;
 use ferricorn_unix::channel::Channel;
 use ferricorn_unix::process::{self, Fork, ProcessId, exit_now};
 
-use crate::protocol::{self, Incoming, Order, PROTOCOL, ProtocolError, Report};
+use crate::host::{HookFailure, Host};
+use crate::protocol::{self, Hook, Incoming, Occasion, Order, PROTOCOL, ProtocolError, Report};
 
-/// Runs a fork with whatever the host language needs done before and after it (locks, at-fork
-/// hooks), in all processes that come out of it.
-pub trait ForkGuard {
-    /// Calls `fork` once and returns what it returned.
-    fn guarded(&mut self, fork: &mut dyn FnMut() -> io::Result<Fork>) -> io::Result<Fork>;
-}
+/// The exit status of a server whose first `pre_fork` fails, as Gunicorn's.
+const PRE_FORK_FAILED: u8 = 255;
 
 /// The descriptors that the master hands to each mold, and the mold to its workers.
 #[derive(Debug)]
@@ -70,13 +67,22 @@ pub struct Mold {
     /// The threads found at the last fork; the warning is given once for each finding.
     known_threads: Vec<String>,
     early: EarlySignals,
+    /// The next worker is the first one, and what goes wrong before it is forked ends the start or the reload.
+    on_trial: bool,
+}
+
+/// Whether to take the next order.
+#[derive(PartialEq, Eq)]
+enum Step {
+    GoOn,
+    Leave,
 }
 
 impl Mold {
     /// Says hello to the master over the socket that it left open under this number.
     pub fn connect(socket: i32, version: &str) -> Result<Self, ProtocolError> {
         let early = ignore_group_signals()?;
-        let mold = Self { channel: Channel::inherited(socket)?, known_threads: Vec::new(), early };
+        let mold = Self { channel: Channel::inherited(socket)?, known_threads: Vec::new(), early, on_trial: true };
         mold.report(&Report::Hello { protocol: PROTOCOL, version: version.to_owned() })?;
         Ok(mold)
     }
@@ -87,57 +93,136 @@ impl Mold {
     }
 
     /// Reports the settings and waits for the word to go on; `None`: leave quietly.
-    pub fn propose(&self, settings: Settings) -> Result<Option<Settings>, ProtocolError> {
+    pub fn propose(&mut self, settings: Settings) -> Result<Option<(Settings, Occasion)>, ProtocolError> {
         self.report(&Report::Configured { settings: Box::new(settings) })?;
         match protocol::receive(&self.channel)? {
-            Incoming::Message(Order::Proceed { settings }, _) => Ok(Some(*settings)),
+            Incoming::Message(Order::Proceed { settings, occasion }, _) => {
+                self.on_trial = occasion != Occasion::Replacement;
+                Ok(Some((*settings, occasion)))
+            }
             _ => Ok(None),
         }
     }
 
-    /// Reports that everything shared is loaded, and waits for what workers need; `None`: leave
+    /// Reports that everything shared is loaded, and does as told until what workers need has come; `None`: leave
     /// quietly.
-    pub fn await_provisions(&self) -> Result<Option<Provisions>, ProtocolError> {
+    pub fn await_provisions(&mut self, host: &mut dyn Host) -> Result<Option<Provisions>, ProtocolError> {
         self.report(&Report::Ready)?;
-        let Incoming::Message(Order::Provide, descriptors) = protocol::receive(&self.channel)? else {
-            return Ok(None);
-        };
-        let mut descriptors = descriptors.into_iter();
-        let (Some(scoreboard), Some(events), Some(life)) = (descriptors.next(), descriptors.next(), descriptors.next())
-        else {
-            return Err(io::Error::other("descriptors are missing").into());
-        };
-        Ok(Some(Provisions { scoreboard, events, life, listeners: descriptors.collect() }))
+        match self.next_order(host)? {
+            Some((Order::Provide { roster }, descriptors)) => {
+                roster.into_iter().for_each(|worker| host.born(worker));
+                provisions(descriptors).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
-    /// Forks a worker per order. Returns in the mold when its time is over, and in each new
-    /// worker at once.
-    pub fn take_orders(mut self, provisions: Provisions, guard: &mut dyn ForkGuard) -> Result<Outcome, ProtocolError> {
+    /// Forks a worker per order, and does whatever else it is told. Returns in the mold when its time is over, and in
+    /// each new worker at once.
+    pub fn take_orders(mut self, provisions: Provisions, host: &mut dyn Host) -> Result<Outcome, ProtocolError> {
+        while let Some((order, _)) = self.next_order(host)? {
+            let Order::Spawn { slot, age } = order else { continue };
+            if self.prepare_fork(age, host)? == Step::Leave {
+                break;
+            }
+            match self.spawn(host) {
+                Ok(Some(worker)) => {
+                    host.forked(worker);
+                    self.report(&Report::Forked { slot, worker: worker.as_raw() })?;
+                }
+                Ok(None) => {
+                    let early = self.early;
+                    return Ok(Outcome::Worker(Assignment { slot, age, early }, provisions));
+                }
+                Err(error) => self.report(&Report::ForkFailed { slot, reason: error.to_string() })?,
+            }
+        }
+        Ok(Outcome::Leave)
+    }
+
+    /// Does as told until the order is one that the mold's own course waits for; `None`: leave.
+    fn next_order(&self, host: &mut dyn Host) -> Result<Option<(Order, Vec<OwnedFd>)>, ProtocolError> {
         loop {
             match protocol::receive(&self.channel)? {
-                Incoming::Message(Order::Spawn { slot, age }, _) => match self.spawn(guard) {
-                    Ok(Some(worker)) => self.report(&Report::Forked { slot, worker: worker.as_raw() })?,
-                    Ok(None) => {
-                        let early = self.early;
-                        return Ok(Outcome::Worker(Assignment { slot, age, early }, provisions));
+                Incoming::Message(order @ (Order::Provide { .. } | Order::Spawn { .. }), descriptors) => {
+                    return Ok(Some((order, descriptors)));
+                }
+                Incoming::Message(order, _) => {
+                    if self.obey(order, host)? == Step::Leave {
+                        return Ok(None);
                     }
-                    Err(error) => self.report(&Report::ForkFailed { slot, reason: error.to_string() })?,
-                },
-                Incoming::Message(Order::ReopenLogs, _) => error_log::reopen(),
-                Incoming::Message(Order::Proceed { .. } | Order::Provide, _) | Incoming::Nothing => {}
-                Incoming::Closed => return Ok(Outcome::Leave),
+                }
+                Incoming::Nothing => {}
+                Incoming::Closed => return Ok(None),
             }
+        }
+    }
+
+    /// Orders that can come at any time.
+    fn obey(&self, order: Order, host: &mut dyn Host) -> Result<Step, ProtocolError> {
+        match order {
+            Order::Call(hook) => return self.call(hook, host),
+            Order::Born(worker) => host.born(worker),
+            Order::Ended { worker, call_hook } => {
+                log_failure("child_exit", host.ended(worker, call_hook));
+                self.pass_on_wish(host)?;
+            }
+            Order::Log { level, message } => host.log(level, &message),
+            Order::Measure(metric) => host.measure(metric),
+            Order::ReopenLogs => error_log::reopen(),
+            // Each of these has its own time, and this is not it.
+            Order::Proceed { .. } | Order::Provide { .. } | Order::Spawn { .. } => {}
+        }
+        Ok(Step::GoOn)
+    }
+
+    /// Hooks that Gunicorn ends for at its start, or in a reload, end this generation; others are only told of.
+    fn call(&self, hook: Hook, host: &mut dyn Host) -> Result<Step, ProtocolError> {
+        let outcome = host.call(hook);
+        match hook {
+            Hook::OnStarting | Hook::WhenReady | Hook::OnReload => {
+                if let Err(failure) = outcome {
+                    self.report(&leaving(failure, 1))?;
+                    return Ok(Step::Leave);
+                }
+            }
+            Hook::WorkersChanged { .. } => log_failure("nworkers_changed", outcome),
+            Hook::OnExit => log_failure("on_exit", outcome),
+        }
+        self.pass_on_wish(host)?;
+        self.report(&Report::Called(hook))?;
+        Ok(Step::GoOn)
+    }
+
+    fn prepare_fork(&mut self, age: u64, host: &mut dyn Host) -> Result<Step, ProtocolError> {
+        let on_trial = std::mem::replace(&mut self.on_trial, false);
+        match host.before_fork(age) {
+            Err(failure) if on_trial => {
+                self.report(&leaving(failure, PRE_FORK_FAILED))?;
+                return Ok(Step::Leave);
+            }
+            outcome => log_failure("pre_fork", outcome),
+        }
+        self.pass_on_wish(host)?;
+        Ok(Step::GoOn)
+    }
+
+    /// Tells the master what a hook has asked for.
+    fn pass_on_wish(&self, host: &mut dyn Host) -> Result<(), ProtocolError> {
+        match host.take_wanted() {
+            Some(workers) => self.report(&Report::Wanted { workers }),
+            None => Ok(()),
         }
     }
 
     /// Forks twice: the process in between ends at once, and its orphan, the worker, becomes a
     /// child of the master, who adopts orphans. `None` in the worker.
-    fn spawn(&mut self, guard: &mut dyn ForkGuard) -> io::Result<Option<ProcessId>> {
+    fn spawn(&mut self, host: &mut dyn Host) -> io::Result<Option<ProcessId>> {
         self.warn_of_threads()?;
         self.early.terminate.store(false, Ordering::Relaxed);
         self.early.reopen_logs.store(false, Ordering::Relaxed);
         let (mut read, mut write) = io::pipe()?;
-        let forked = guard.guarded(&mut || match process::fork(true)? {
+        let forked = host.guarded(&mut || match process::fork(true)? {
             Fork::Parent(between) => Ok(Fork::Parent(between)),
             Fork::Child => match process::fork(true) {
                 Ok(Fork::Parent(worker)) => {
@@ -164,14 +249,38 @@ impl Mold {
         threads.remove(0);
         if !threads.is_empty() && threads != self.known_threads {
             log::warn!(
-                "The preloaded application has started {} thread(s) ({}): they do not exist in workers. \
-                 Start them after the fork, or do without --preload.",
+                "The preloaded application, or a hook, has started {} thread(s) ({}): they do not exist in workers. \
+                 Start what workers need after the fork.",
                 threads.len(),
                 threads.join(", "),
             );
         }
         self.known_threads = threads;
         Ok(())
+    }
+}
+
+fn provisions(descriptors: Vec<OwnedFd>) -> Result<Provisions, ProtocolError> {
+    let mut descriptors = descriptors.into_iter();
+    let (Some(scoreboard), Some(events), Some(life)) = (descriptors.next(), descriptors.next(), descriptors.next())
+    else {
+        return Err(io::Error::other("descriptors are missing").into());
+    };
+    Ok(Provisions { scoreboard, events, life, listeners: descriptors.collect() })
+}
+
+/// The end of a generation that a hook has not let begin. One that asked for the end has said why itself.
+fn leaving(failure: HookFailure, status: u8) -> Report {
+    match failure.exit {
+        Some(status) => Report::Leaving { status, message: String::new() },
+        None => Report::Leaving { status, message: format!("{}\n", failure.traceback) },
+    }
+}
+
+/// The server goes on whatever a hook does.
+fn log_failure(hook: &str, outcome: Result<(), HookFailure>) {
+    if let Err(failure) = outcome {
+        log::error!("Exception in {hook} hook\n{}", failure.traceback.trim_end());
     }
 }
 

@@ -3,11 +3,14 @@
 //!
 //! It never serves a request and never decides how many workers there are.
 //!
+//! - [`host`]: what the application's language does in a mold: forking, server hooks, logging
 //! - [`protocol`]: the typed messages between master and mold
 //! - [`casting`]: the mold's life from its first report to its last order
 
 pub mod casting;
+pub mod host;
 pub mod protocol;
 
-pub use casting::{Assignment, EarlySignals, ForkGuard, Mold, Outcome, Provisions};
+pub use casting::{Assignment, EarlySignals, Mold, Outcome, Provisions};
+pub use host::Host;
 pub use protocol::{MOLD_VARIABLE, Order, ProtocolError, Report};

@@ -5,16 +5,70 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ferricorn_settings::Settings;
+use ferricorn_telemetry::error_log::Level;
 use ferricorn_unix::channel::{Channel, Received};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Raised with every change of a message: a reload may start a mold of another version of this
 /// program, and two that do not understand each other must part with a clear word.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The environment variable that tells a process it is a mold, and the number of its socket.
 pub const MOLD_VARIABLE: &str = "FERRICORN_MOLD";
+
+/// Why a mold was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Occasion {
+    /// The server starts: what fails ends it.
+    Start,
+    /// A reload: what fails leaves everything as it was. There were so many workers wanted before it.
+    Reload {
+        /// The number of workers that were wanted.
+        wanted: usize,
+    },
+    /// The mold of the generation that serves has died.
+    Replacement,
+}
+
+/// A server hook that the mold calls at the master's word. Two more come with other orders: `pre_fork` with
+/// [`Order::Spawn`], `child_exit` with [`Order::Ended`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hook {
+    /// Before anything listens.
+    OnStarting,
+    /// The sockets listen, no worker exists yet.
+    WhenReady,
+    /// A reload is about to get its first worker.
+    OnReload,
+    /// Another number of workers is wanted; there was none before the first.
+    WorkersChanged {
+        /// How many now.
+        new: usize,
+        /// How many before.
+        old: Option<usize>,
+    },
+    /// The server ends.
+    OnExit,
+}
+
+/// A worker, as master and molds name it to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its process.
+    pub process: i32,
+    /// How many workers there were before it.
+    pub age: u64,
+}
+
+/// Something that the master has measured, for a logger that sends metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Metric {
+    /// So many workers are wanted.
+    Workers(usize),
+    /// So many connections wait to be accepted.
+    Backlog(u32),
+}
 
 /// From the master to the mold. A closed socket means: leave.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,9 +77,14 @@ pub enum Order {
     Proceed {
         /// What the mold itself reported, or, when it replaces one that died, what that reported.
         settings: Box<Settings>,
+        /// What this is for.
+        occasion: Occasion,
     },
     /// Carries the descriptors of [`Provisions`](crate::Provisions), in their order.
-    Provide,
+    Provide {
+        /// The workers there are, of whatever generation.
+        roster: Vec<Member>,
+    },
     /// Fork a worker for this slot.
     Spawn {
         /// The scoreboard slot.
@@ -33,6 +92,26 @@ pub enum Order {
         /// How many workers there were before it, over the server's life.
         age: u64,
     },
+    /// Call this hook.
+    Call(Hook),
+    /// Another mold has forked a worker.
+    Born(Member),
+    /// A worker has ended.
+    Ended {
+        /// Which one.
+        worker: Member,
+        /// Whether `child_exit` is to hear of it: not where its end is the server's.
+        call_hook: bool,
+    },
+    /// Write this line of the master's with the logger of the application's language.
+    Log {
+        /// How grave it is.
+        level: Level,
+        /// What it says.
+        message: String,
+    },
+    /// Give this to the logger of the application's language.
+    Measure(Metric),
     /// Reopen log files.
     ReopenLogs,
 }
@@ -54,6 +133,13 @@ pub enum Report {
     },
     /// Everything shared is loaded: descriptors and orders can come.
     Ready,
+    /// A hook of [`Order::Call`] has returned; one that failed and must not has led to [`Report::Leaving`].
+    Called(Hook),
+    /// A hook asks for so many workers.
+    Wanted {
+        /// How many.
+        workers: usize,
+    },
     /// A worker was forked.
     Forked {
         /// The slot it was forked for.
@@ -99,9 +185,14 @@ pub enum Incoming<T> {
     Closed,
 }
 
+/// A message as it travels.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, ProtocolError> {
+    Ok(serde_json::to_vec(message)?)
+}
+
 /// Sends one message.
 pub fn send<T: Serialize>(channel: &Channel, message: &T, with: &[BorrowedFd<'_>]) -> Result<(), ProtocolError> {
-    Ok(channel.send(&serde_json::to_vec(message)?, with)?)
+    Ok(channel.send(&encode(message)?, with)?)
 }
 
 /// Waits for one message.

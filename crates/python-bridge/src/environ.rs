@@ -65,7 +65,7 @@ impl Environs {
         let base = PyDict::new(py);
         base.set_item("wsgi.version", (1, 0))?;
         base.set_item("wsgi.errors", Bound::new(py, ErrorStream)?)?;
-        base.set_item("wsgi.multithread", false)?;
+        base.set_item("wsgi.multithread", settings.multithread)?;
         base.set_item("wsgi.multiprocess", settings.workers > 1)?;
         base.set_item("wsgi.run_once", false)?;
         base.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;

@@ -1,27 +1,28 @@
-//! Signals that end a call: SystemExit is raised in whatever Python code the application is in,
-//! as under Gunicorn.
+//! Signals that end a call: SystemExit is raised in whatever Python code the application is in, as under Gunicorn. The
+//! handlers are Python's, in `ferricorn._hosting`; the worker adds its own on top, which leave the loop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
 /// Whether Python code of the application's runs on the main thread.
 static APPLICATION_RUNS: AtomicBool = AtomicBool::new(false);
 
 /// While this lives, signals may raise SystemExit.
-pub(crate) struct Interruptible(());
+pub(crate) struct Interruptible {
+    /// One inside another leaves things as they were.
+    outer: bool,
+}
 
 impl Interruptible {
     pub(crate) fn begin() -> Self {
-        APPLICATION_RUNS.store(true, Ordering::Relaxed);
-        Self(())
+        Self { outer: APPLICATION_RUNS.swap(true, Ordering::Relaxed) }
     }
 }
 
 impl Drop for Interruptible {
     fn drop(&mut self) {
-        APPLICATION_RUNS.store(false, Ordering::Relaxed);
+        APPLICATION_RUNS.store(self.outer, Ordering::Relaxed);
     }
 }
 
@@ -33,30 +34,8 @@ pub(crate) fn let_signals_end_the_process(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Installs Python's side of a worker's handlers; the worker adds its own on top, which leave the
-/// loop. Must run on Python's main thread.
-pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
-    let signal = py.import("signal")?;
-    for (name, handler) in [
-        ("SIGABRT", wrap_pyfunction!(abort, py)?),
-        ("SIGINT", wrap_pyfunction!(quit, py)?),
-        ("SIGQUIT", wrap_pyfunction!(quit, py)?),
-    ] {
-        signal.call_method1("signal", (signal.getattr(name)?, handler))?;
-    }
-    Ok(())
-}
-
+/// Whether a signal may raise SystemExit in what runs on the main thread now: hooks and application, not the server.
 #[pyfunction]
-fn abort(_signal: Bound<'_, PyAny>, _frame: Bound<'_, PyAny>) -> PyResult<()> {
-    end(1)
-}
-
-#[pyfunction]
-fn quit(_signal: Bound<'_, PyAny>, _frame: Bound<'_, PyAny>) -> PyResult<()> {
-    end(0)
-}
-
-fn end(status: i32) -> PyResult<()> {
-    if APPLICATION_RUNS.load(Ordering::Relaxed) { Err(PySystemExit::new_err(status)) } else { Ok(()) }
+pub(crate) fn is_interruptible() -> bool {
+    APPLICATION_RUNS.load(Ordering::Relaxed)
 }

@@ -2,10 +2,12 @@
 //! else.
 //!
 //! - [`_ferricorn`]: the module's contents
-//! - `loader`: configuration files and application objects
+//! - `loader`: configuration files, application objects, hooks: what the server's processes want of Python
+//! - `hosting`: hooks and Python's logger; `values`, `table`: values of settings, and the table of them, for Python
 //! - `wsgi`: one call of a WSGI application, from request to response
 //! - `environ`, `input`, `start_response`, `response_head`, `file_wrapper`, `error_stream`,
 //!   `client_socket`: the objects that such a call is made of
+//! - `observer`: what request hooks and a logger in Python see of a call
 //! - `interrupt`: signals that end a call
 //! - `interpreter`: the one file with `unsafe`: forking, and waiting without the GIL
 
@@ -13,12 +15,16 @@ mod client_socket;
 mod environ;
 mod error_stream;
 mod file_wrapper;
+mod hosting;
 mod input;
 mod interpreter;
 mod interrupt;
 mod loader;
+mod observer;
 mod response_head;
 mod start_response;
+mod table;
+mod values;
 mod wsgi;
 
 use pyo3::prelude::*;
@@ -40,7 +46,11 @@ mod _ferricorn {
     #[pymodule_export]
     use crate::input::Input;
     #[pymodule_export]
+    use crate::interrupt::is_interruptible;
+    #[pymodule_export]
     use crate::start_response::StartResponse;
+    #[pymodule_export]
+    use crate::table::{checked_setting, default_settings, settings_table};
     use crate::{interpreter, interrupt, loader::PythonLoader};
 
     /// The version of ferricorn.
@@ -48,12 +58,20 @@ mod _ferricorn {
     const VERSION: &str = ferricorn_server::VERSION;
 
     /// Runs the program: `arguments` without its own name, `command` what starts it again.
-    /// Returns its exit status; in a worker it does not return.
+    /// `application` is the program that embeds the server, if one does. Returns its exit status; in a worker it does
+    /// not return.
     #[pyfunction]
-    fn main(py: Python<'_>, program: String, arguments: Vec<String>, command: Vec<OsString>) -> PyResult<u8> {
+    #[pyo3(signature = (program, arguments, command, application = None))]
+    fn main(
+        py: Python<'_>,
+        program: String,
+        arguments: Vec<String>,
+        command: Vec<OsString>,
+        application: Option<Py<PyAny>>,
+    ) -> PyResult<u8> {
         interrupt::let_signals_end_the_process(py)?;
         let invocation = Invocation { program, arguments, command };
-        Ok(interpreter::detached(py, || ferricorn_server::run(invocation, &mut PythonLoader::default())))
+        Ok(interpreter::detached(py, || ferricorn_server::run(invocation, &mut PythonLoader::new(application))))
     }
 }
 

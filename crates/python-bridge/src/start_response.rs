@@ -20,11 +20,23 @@ pub(crate) struct StartResponse {
     /// What the application has said and the client has not yet been told.
     head: RefCell<Option<Head>>,
     called: Cell<bool>,
+    /// Status and headers as the application gave them; kept only where somebody will ask.
+    said: Option<RefCell<Said>>,
 }
 
+/// What an application has said of its response; nothing before it has.
+pub(crate) type Said = Option<(Py<PyAny>, Py<PyAny>)>;
+
 impl StartResponse {
-    pub(crate) fn new(exchange: Rc<dyn Exchange>) -> Self {
-        Self { exchange, head: RefCell::new(None), called: Cell::new(false) }
+    /// `keep`: remember what the application says.
+    pub(crate) fn new(exchange: Rc<dyn Exchange>, keep: bool) -> Self {
+        let said = keep.then(|| RefCell::new(None));
+        Self { exchange, head: RefCell::new(None), called: Cell::new(false), said }
+    }
+
+    /// Status and headers as the application gave them, if they were to be kept.
+    pub(crate) fn take_said(&self) -> Said {
+        self.said.as_ref().and_then(|said| said.take())
     }
 
     /// The head, which is on its way from here on; an error if the application never gave one.
@@ -61,6 +73,9 @@ impl StartResponse {
         }
         *this.head.borrow_mut() = Some(response_head::parse(status, headers)?);
         this.called.set(true);
+        if let Some(said) = &this.said {
+            *said.borrow_mut() = Some((status.clone().unbind(), headers.clone().unbind()));
+        }
         slf.getattr(intern!(py, "write"))
     }
 

@@ -17,8 +17,10 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::environ::Environs;
 use crate::file_wrapper::FileWrapper;
+use crate::hosting::{Hosting, log_exception};
 use crate::interpreter::detached;
 use crate::interrupt::Interruptible;
+use crate::observer::Observer;
 use crate::start_response::StartResponse;
 use crate::traceback;
 
@@ -28,6 +30,17 @@ pub(crate) struct WsgiApplication {
     environs: Environs,
     /// Environ names that the access log wants to know.
     logged_names: Vec<String>,
+    /// Hooks, and Python's logger.
+    hosting: Option<Hosting>,
+    /// Present where a hook or a logger in Python is to see requests.
+    observer: Option<Observer>,
+}
+
+/// What a call leaves behind for those who watch requests.
+#[derive(Default)]
+struct Traces<'py> {
+    environ: Option<Bound<'py, PyDict>>,
+    start: Option<Bound<'py, StartResponse>>,
 }
 
 /// How the body of a response ended.
@@ -45,13 +58,63 @@ impl From<Result<(), Gone>> for Ended {
 }
 
 impl WsgiApplication {
-    pub(crate) fn new(py: Python<'_>, object: Py<PyAny>, settings: &Settings) -> PyResult<Self> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        object: Py<PyAny>,
+        settings: &Settings,
+        hosting: Option<Hosting>,
+    ) -> PyResult<Self> {
         let format = Format::parse(&settings.access_log_format).ok().filter(|_| settings.accesslog.is_some());
         let logged_names = format.map(|format| format.environ_names().map(str::to_owned).collect());
-        Ok(Self { object, environs: Environs::new(py, settings)?, logged_names: logged_names.unwrap_or_default() })
+        Ok(Self {
+            object,
+            environs: Environs::new(py, settings)?,
+            logged_names: logged_names.unwrap_or_default(),
+            observer: match &hosting {
+                Some(hosting) => Observer::new(py, hosting, settings.logs_in_python)?,
+                None => None,
+            },
+            hosting,
+        })
     }
 
-    fn answer(&mut self, py: Python<'_>, request: &mut Request, exchange: &Rc<dyn Exchange>) -> PyResult<()> {
+    /// Answers a request that hooks, or a logger in Python, are to see.
+    fn answer_observed(
+        &mut self,
+        py: Python<'_>,
+        observer: &Observer,
+        request: &mut Request,
+        exchange: &Rc<dyn Exchange>,
+    ) -> PyResult<()> {
+        let observed = observer.begin(py, request)?;
+        let mut traces = Traces::default();
+        let answered = observer
+            .before(py, &observed, request)
+            .and_then(|()| self.answer(py, request, exchange, Some(&mut traces)));
+        if let Err(error) = &answered {
+            self.report(py, request, exchange, error);
+        } else {
+            // The hook may take its time; the client need not wait for it.
+            detached(py, || exchange.settle());
+        }
+        let said = traces.start.and_then(|start| start.borrow().take_said());
+        observer.after(py, &observed, traces.environ, said, exchange.sent(), answered.is_err())
+    }
+
+    fn report(&self, py: Python<'_>, request: &Request, exchange: &Rc<dyn Exchange>, error: &PyErr) {
+        let words = format!("Error handling request {} {}", request.head.method, request.raw_target());
+        log_exception(py, self.hosting.as_ref(), &words, error);
+        respond_with_error(exchange);
+    }
+
+    /// `traces`: where to leave what those who watch requests want to know.
+    fn answer<'py>(
+        &mut self,
+        py: Python<'py>,
+        request: &mut Request,
+        exchange: &Rc<dyn Exchange>,
+        traces: Option<&mut Traces<'py>>,
+    ) -> PyResult<()> {
         let environ = match self.environs.make(py, request)? {
             Ok(environ) => environ,
             Err(outside) => {
@@ -60,7 +123,10 @@ impl WsgiApplication {
                 return Ok(());
             }
         };
-        let start = Bound::new(py, StartResponse::new(Rc::clone(exchange)))?;
+        let start = Bound::new(py, StartResponse::new(Rc::clone(exchange), traces.is_some()))?;
+        if let Some(traces) = traces {
+            (traces.environ, traces.start) = (Some(environ.clone()), Some(start.clone()));
+        }
         environ.set_item(intern!(py, "wsgi.early_hints"), start.getattr(intern!(py, "early_hints"))?)?;
         let body = self.object.bind(py).call1((&environ, &start));
         let sent = body.and_then(|body| send_and_close(&body, &start, exchange));
@@ -84,21 +150,27 @@ impl WsgiApplication {
 impl Application for WsgiApplication {
     fn call(&mut self, mut request: Request, exchange: Rc<dyn Exchange>) {
         Python::attach(|py| {
-            let answered = {
-                let _interruptible = Interruptible::begin();
-                self.answer(py, &mut request, &exchange)
+            let _interruptible = Interruptible::begin();
+            log::debug!("{} {}", request.head.method, request.head.uri.path());
+            let answered = match self.observer.clone() {
+                Some(observer) => self.answer_observed(py, &observer, &mut request, &exchange),
+                None => self.answer(py, &mut request, &exchange, None),
             };
             if let Err(error) = answered {
-                let (method, target) = (request.head.method.as_str(), request.raw_target());
-                log::error!("Error handling request {method} {target}\n{}", traceback(py, &error));
-                respond_with_error(&exchange);
+                self.report(py, &request, &exchange, &error);
             }
         });
     }
 
     fn finish(&mut self) {
         Python::attach(|py| {
-            let finished = py.import("ferricorn._loading").and_then(|module| module.call_method0("finish"));
+            // Handlers of signals that have come since Python ran last.
+            let signals = py.check_signals();
+            if let Some(Err(failure)) = self.hosting.as_ref().map(|host| host.run(py, "worker_exits", ())) {
+                log::error!("{}", failure.traceback);
+            }
+            let finished =
+                signals.and_then(|()| py.import("ferricorn._loading")).and_then(|module| module.call_method0("finish"));
             if let Err(error) = finished {
                 log::error!("Exception at the end of the worker\n{}", traceback(py, &error));
             }

@@ -5,11 +5,11 @@ use std::env;
 
 use ferricorn_settings::{
     CommandLine, ConfigLocation, Context, EarlyExit, Resolved, config_location, parse, parse_environment_arguments,
-    read_toml, resolve,
+    paste_file, paste_layer, read_toml, resolve,
 };
 
 use crate::Invocation;
-use crate::loader::Loader;
+use crate::loader::{Embedding, Loader};
 
 /// The variable that holds more arguments.
 const ARGUMENTS_VARIABLE: &str = "GUNICORN_CMD_ARGS";
@@ -33,6 +33,13 @@ pub(crate) fn parse_arguments(invocation: &Invocation) -> Result<Arguments, Earl
 pub(crate) fn evaluate<L: Loader>(arguments: &Arguments, loader: &mut L) -> Result<Resolved, String> {
     let sentence = |error: ferricorn_settings::SettingsError| format!("\nError: {error}\n");
     let context = Context::from_environment();
+    let embedding = loader.embedding()?;
+    if let Some(Embedding { layer, name, reads_arguments: false }) = &embedding {
+        return resolve(std::slice::from_ref(layer), Some(name), &context).map_err(sentence);
+    }
+    let paste = paste_file(&arguments.command_line, arguments.environment.as_ref(), &context.start_directory);
+    // A file that is not there is for the check of the setting to name.
+    let paste = paste.filter(|file| file.exists()).map(|file| paste_layer(&file)).transpose().map_err(sentence)?;
     let location = config_location(&arguments.command_line, arguments.environment.as_ref(), &context.start_directory)
         .map_err(sentence)?;
     let file = match &location {
@@ -42,7 +49,10 @@ pub(crate) fn evaluate<L: Loader>(arguments: &Arguments, loader: &mut L) -> Resu
         ConfigLocation::Toml(path) => Some(read_toml(path).map_err(sentence)?),
     };
     let environment = arguments.environment.as_ref().map(|arguments| arguments.layer.clone());
+    let said = embedding.as_ref().map(|embedding| embedding.layer.clone());
     let layers: Vec<_> =
-        [file, environment, Some(arguments.command_line.layer.clone())].into_iter().flatten().collect();
-    resolve(&layers, arguments.command_line.application.as_deref(), &context).map_err(sentence)
+        [paste, file, environment, Some(arguments.command_line.layer.clone()), said].into_iter().flatten().collect();
+    let application = arguments.command_line.application.as_deref();
+    let application = application.or(embedding.as_ref().map(|embedding| embedding.name.as_str()));
+    resolve(&layers, application, &context).map_err(sentence)
 }

@@ -17,7 +17,7 @@ use ferricorn_arbiter::Launch;
 use ferricorn_mold::MOLD_VARIABLE;
 use ferricorn_unix::title::Title;
 
-pub use loader::{LoadFailure, Loader};
+pub use loader::{Embedding, LoadFailure, Loader};
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -53,5 +53,12 @@ fn run_master(invocation: Invocation, title: Option<Title>) -> u8 {
     }
     let mut mold_command = invocation.command;
     mold_command.extend(invocation.arguments.into_iter().map(OsString::from));
-    ferricorn_arbiter::run(Launch { program: invocation.program, version: VERSION, mold_command, title })
+    let start_directory = ferricorn_settings::start_directory();
+    ferricorn_arbiter::run(Launch {
+        program: invocation.program,
+        version: VERSION,
+        mold_command,
+        start_directory,
+        title,
+    })
 }

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use ferricorn_mold::protocol::Occasion;
 use ferricorn_mold::{Mold, Outcome, ProtocolError, Report};
-use ferricorn_settings::{Settings, print_config};
+use ferricorn_settings::{Resolved, Settings, print_config};
 use ferricorn_telemetry::access_log::Format;
 use ferricorn_telemetry::logs;
 use ferricorn_unix::environment;
@@ -39,20 +40,29 @@ fn live<L: Loader>(
 ) -> Result<(), ProtocolError> {
     // What the application starts shall not take itself for a mold.
     environment::set(ferricorn_mold::MOLD_VARIABLE.as_ref(), None)?;
-    let mold = Mold::connect(socket, VERSION)?;
-    let settings = match settings(invocation, loader) {
-        Ok(Conclusion::Serve(settings)) => *settings,
+    let mut mold = Mold::connect(socket, VERSION)?;
+    let (settings, without_effect) = match settings(invocation, loader) {
+        Ok(Conclusion::Serve { settings, without_effect }) => (*settings, without_effect),
         Ok(Conclusion::Checked) => return mold.report(&Report::Leaving { status: 0, message: String::new() }),
-        Err(message) => return mold.report(&Report::Leaving { status: 1, message }),
+        Err(Refused { status, message }) => return mold.report(&Report::Leaving { status, message }),
     };
-    let Some(settings) = mold.propose(settings)? else { return Ok(()) };
+    let Some((settings, occasion)) = mold.propose(settings)? else { return Ok(()) };
     if let Some(title) = title {
         title.set(&format!("{}: mold [{}]", invocation.program, settings.proc_name));
     }
-    if let Err(message) = load_what_is_shared(&settings, loader) {
+    if let Err(message) = prepare(&settings, loader).and_then(|()| start_logging(&settings, loader)) {
         return mold.report(&Report::Leaving { status: 1, message });
     }
-    let Some(provisions) = mold.await_provisions()? else { return Ok(()) };
+    if occasion == Occasion::Start {
+        without_effect.iter().for_each(|sentence| log::debug!("{sentence}"));
+    }
+    if let Err(message) = load_what_is_shared(&settings, occasion, loader) {
+        return mold.report(&Report::Leaving { status: 1, message });
+    }
+    let Some(provisions) = mold.await_provisions(loader)? else { return Ok(()) };
+    if let Err(message) = loader.show_listeners(&provisions.listeners) {
+        return mold.report(&Report::Leaving { status: 1, message });
+    }
     match mold.take_orders(provisions, loader)? {
         Outcome::Leave => Ok(()),
         Outcome::Worker(assignment, provisions) => {
@@ -65,38 +75,63 @@ fn live<L: Loader>(
 }
 
 enum Conclusion {
-    Serve(Box<Settings>),
+    Serve {
+        settings: Box<Settings>,
+        /// Sentences about settings that change nothing, for the debug log.
+        without_effect: Vec<String>,
+    },
     /// All that was asked for was a look at the configuration, and it is good.
     Checked,
 }
 
-fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclusion, String> {
-    // The master has parsed the same arguments without complaint.
-    let arguments = configuration::parse_arguments(invocation).map_err(|exit| exit.stderr)?;
+/// What the operator is told in place of a server.
+struct Refused {
+    status: u8,
+    message: String,
+}
+
+impl From<String> for Refused {
+    fn from(message: String) -> Self {
+        Self { status: 1, message }
+    }
+}
+
+fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclusion, Refused> {
+    // The master has parsed the same arguments without complaint, unless they are those of a program that embeds us.
+    let arguments = configuration::parse_arguments(invocation).map_err(|exit| {
+        print!("{}", exit.stdout);
+        Refused { status: exit.code, message: exit.stderr }
+    })?;
     let resolved = configuration::evaluate(&arguments, loader)?;
+    loader.adopt(&resolved).map_err(|problem| format!("\nError: {problem}\n"))?;
     if resolved.settings.print_config {
         print!("{}", print_config(&resolved));
     }
-    let settings = resolved.settings;
+    let Resolved { settings, without_effect, .. } = resolved;
     if !settings.check_config && !settings.print_config {
-        return Ok(Conclusion::Serve(Box::new(settings)));
+        return Ok(Conclusion::Serve { settings: Box::new(settings), without_effect });
     }
     prepare(&settings, loader)?;
     match loader.preload(&settings) {
         Ok(()) => Ok(Conclusion::Checked),
         Err(LoadFailure::Exit(0)) => Ok(Conclusion::Checked),
-        Err(failure) => Err(format!("\nError while loading the application:\n\n{}\n", describe(failure))),
+        Err(failure) => Err(format!("\nError while loading the application:\n\n{}\n", describe(failure)).into()),
     }
 }
 
-fn load_what_is_shared<L: Loader>(settings: &Settings, loader: &mut L) -> Result<(), String> {
+fn start_logging<L: Loader>(settings: &Settings, loader: &mut L) -> Result<(), String> {
     logs::start(settings).map_err(|error| format!("\nError: {error}\n"))?;
-    prepare(settings, loader)?;
+    loader.start_logging(settings).map_err(|error| format!("\nError: {error}\n"))
+}
+
+fn load_what_is_shared<L: Loader>(settings: &Settings, occasion: Occasion, loader: &mut L) -> Result<(), String> {
+    let refused = |failure| match failure {
+        LoadFailure::Raised { traceback } => format!("{traceback}\n"),
+        other => format!("\nError: {}\n", describe(other)),
+    };
+    loader.begin_generation(settings, occasion).map_err(refused)?;
     if settings.preload_app {
-        loader.preload(settings).map_err(|failure| match failure {
-            LoadFailure::Raised { traceback } => format!("{traceback}\n"),
-            other => format!("\nError: {}\n", describe(other)),
-        })?;
+        loader.preload(settings).map_err(refused)?;
     }
     Ok(())
 }

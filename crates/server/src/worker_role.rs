@@ -31,17 +31,14 @@ pub(crate) fn run<L: Loader>(
     loader: &mut L,
 ) -> i32 {
     log::info!("Booting worker with pid: {}", ProcessId::current());
+    let stderr_is_log = settings.errorlog == "-";
     let seat = match take_seat(&settings, assignment, provisions, loader) {
         Ok(seat) => seat,
-        Err(message) => {
-            log::error!("Exception in worker process: {message}");
-            return BOOT_FAILED;
-        }
+        Err(failure) => return report_failure(failure, stderr_is_log, loader),
     };
-    let stderr_is_log = settings.errorlog == "-";
     match ferricorn_worker::run(seat, settings.clone(), || loader.application(&settings)) {
         Ok(Ok(())) => 0,
-        Ok(Err(failure)) => report_failure(failure, stderr_is_log),
+        Ok(Err(failure)) => report_failure(failure, stderr_is_log, loader),
         Err(error) => {
             log::error!("Worker (pid:{}) failed: {error}", ProcessId::current());
             UNFORESEEN
@@ -54,19 +51,26 @@ fn take_seat<L: Loader>(
     assignment: Assignment,
     provisions: Provisions,
     loader: &mut L,
-) -> Result<Seat, String> {
-    let fail = |error: io::Error| error.to_string();
+) -> Result<Seat, LoadFailure> {
+    let failed = |sentence: String| LoadFailure::Raised { traceback: sentence };
+    let fail = |error: io::Error| failed(error.to_string());
     let scoreboard = Scoreboard::map(provisions.scoreboard).map_err(fail)?;
     let listeners: io::Result<Vec<Listener>> =
         provisions.listeners.into_iter().map(|descriptor: OwnedFd| Listener::from_descriptor(descriptor)).collect();
     let listeners = listeners.map_err(fail)?;
     // Opened before privileges go; the file belongs to the worker's user, so it can be reopened.
-    let access_log = logs::open_access_log(settings).map_err(|error| error.to_string())?;
+    // A logger in Python writes its own.
+    let access_log = match settings.logs_in_python {
+        true => None,
+        false => logs::open_access_log(settings).map_err(|error| failed(error.to_string()))?,
+    };
     let format = Format::parse(&settings.access_log_format)
-        .map_err(|error| format!("access_log_format = '{}': {error}", settings.access_log_format))?;
-    credentials::become_user(settings.user, settings.group, settings.initgroups)
-        .map_err(|error| format!("cannot become user {} and group {}: {error}", settings.user, settings.group))?;
-    loader.begin_worker()?;
+        .map_err(|error| failed(format!("access_log_format = '{}': {error}", settings.access_log_format)))?;
+    loader.worker_is_born()?;
+    credentials::become_user(settings.user, settings.group, settings.initgroups).map_err(|error| {
+        failed(format!("cannot become user {} and group {}: {error}", settings.user, settings.group))
+    })?;
+    loader.begin_worker().map_err(failed)?;
     Ok(Seat {
         slot: scoreboard.seat(Slot(assignment.slot)),
         reporter: Reporter::new(provisions.events),
@@ -78,7 +82,7 @@ fn take_seat<L: Loader>(
     })
 }
 
-fn report_failure(failure: LoadFailure, stderr_is_log: bool) -> i32 {
+fn report_failure<L: Loader>(failure: LoadFailure, stderr_is_log: bool, loader: &mut L) -> i32 {
     let status = match failure {
         LoadFailure::NotAnApplication { message, traceback } => {
             eprintln!("{message}");
@@ -95,5 +99,6 @@ fn report_failure(failure: LoadFailure, stderr_is_log: bool) -> i32 {
         LoadFailure::Exit(status) => status,
     };
     log::info!("Worker exiting (pid: {})", ProcessId::current());
+    loader.worker_ends_early();
     status
 }

@@ -1,15 +1,16 @@
 //! The clap command of the settings table: the grammar of argparse, the help by sections.
 
 use crate::usage::usage_line;
-use crate::{Fallback, Kind, Section, Setting, Support, TABLE};
-use clap::{Arg, ArgAction, Command};
+use crate::{Fallback, Kind, OWN, Section, Setting, Support, TABLE};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 /// Name of the positional argument among the settings.
 pub(crate) const APPLICATION: &str = "APP_MODULE";
 
 /// The clap command of the table, also for completions and the manual page.
 pub fn command(program: &str) -> Command {
-    let sections = Section::ALL.iter().flat_map(|section| TABLE.iter().filter(|row| row.section == *section));
+    let rows = || TABLE.iter().chain(OWN);
+    let sections = Section::ALL.iter().flat_map(|section| rows().filter(|row| row.section == *section));
     Command::new("ferricorn")
         .bin_name(program.to_owned())
         .no_binary_name(true)
@@ -46,7 +47,21 @@ fn argument(setting: &'static Setting) -> Arg {
         Kind::OptionalChoice(_, bare) => argument.num_args(0..=1).default_missing_value(bare),
         _ => argument.action(ArgAction::Set),
     };
-    argument.allow_negative_numbers(true).value_name(placeholder(setting.kind))
+    argument.allow_negative_numbers(true).value_name(placeholder(setting.kind)).value_hint(hint(setting))
+}
+
+/// What a shell completes. Choices are not told to the parser: what it would say of a wrong one is not what we say.
+fn hint(setting: &Setting) -> ValueHint {
+    match (setting.kind, setting.name) {
+        (Kind::Files, _) => ValueHint::FilePath,
+        (Kind::Directory, _) | (_, "worker_tmp_dir" | "pythonpath") => ValueHint::DirPath,
+        (Kind::User, _) => ValueHint::Username,
+        (_, "config" | "pidfile" | "accesslog" | "errorlog" | "logconfig" | "logconfig_json" | "paste") => {
+            ValueHint::FilePath
+        }
+        (_, "keyfile" | "certfile" | "ca_certs" | "control_socket") => ValueHint::FilePath,
+        _ => ValueHint::Other,
+    }
 }
 
 fn help(setting: &Setting) -> String {
@@ -54,17 +69,20 @@ fn help(setting: &Setting) -> String {
         Fallback::Context(words) => words.to_owned(),
         _ => setting.default_value().shown(),
     };
+    if setting.section == Section::Ferricorn {
+        return setting.meaning.to_owned();
+    }
     let remark = match setting.support {
-        Support::Works => "",
+        Support::Works | Support::Differs(_) => "",
         Support::Inert(_) => " (without effect)",
-        Support::NotYet => " (not supported yet)",
+        Support::Refused(_) => " (not supported)",
     };
     format!("{} [{default}]{remark}", setting.meaning)
 }
 
 fn placeholder(kind: Kind) -> &'static str {
     match kind {
-        Kind::Int | Kind::AutoInt => "INT",
+        Kind::Int | Kind::AutoInt | Kind::Count => "INT",
         Kind::Directory => "DIRECTORY",
         Kind::User => "USER",
         Kind::Group => "GROUP",

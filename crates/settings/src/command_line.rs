@@ -4,8 +4,9 @@
 
 use crate::command::{APPLICATION, command};
 use crate::integer::{decimal, octal_too};
-use crate::usage::Usage;
-use crate::{Kind, Layer, Origin, Setting, TABLE, Value};
+use crate::usage::{Usage, one_dash_too_few};
+use crate::validate::is_auto;
+use crate::{Kind, Layer, OWN, Origin, Setting, TABLE, Value};
 use clap::{ArgMatches, error::ErrorKind};
 
 /// What a command line said.
@@ -61,12 +62,19 @@ fn parse_from(usage: &Usage<'_>, origin: Origin, arguments: &[String]) -> Result
     };
     let application = application(&matches).map_err(|late| usage.exit(&format!("unrecognized arguments: {late}")))?;
     let mut values = Vec::new();
-    for setting in TABLE.iter().filter(|setting| !setting.long.is_empty()) {
-        let value = value(setting, &matches).map_err(|problem| usage.exit(&problem))?;
+    for setting in TABLE.iter().chain(OWN).filter(|setting| !setting.long.is_empty()) {
+        let value = value(setting, &matches).map_err(|problem| usage.exit(&with_hint(problem, arguments)))?;
         values.extend(value.map(|value| (setting.name.to_owned(), value)));
     }
     let config = matches.get_one::<String>("config").cloned();
-    Ok(CommandLine { layer: Layer { origin, values }, application, config })
+    Ok(CommandLine { layer: Layer::new(origin, values), application, config })
+}
+
+fn with_hint(problem: String, arguments: &[String]) -> String {
+    match one_dash_too_few(arguments) {
+        Some(flag) => format!("{problem}, did you mean {flag}?"),
+        None => problem,
+    }
 }
 
 fn printed(stdout: String) -> EarlyExit {
@@ -101,7 +109,8 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Result<Option<Value>, Strin
 
 fn converted(setting: &Setting, kind: Kind, text: &str) -> Result<Value, String> {
     let (number, name) = match kind {
-        Kind::Int => (decimal(text), "int"),
+        Kind::Count if is_auto(&Value::text(text)) => return Ok(Value::text(text)),
+        Kind::Int | Kind::Count => (decimal(text), "int"),
         Kind::AutoInt => (octal_too(text), "auto_int"),
         _ => return Ok(Value::text(text)),
     };
@@ -146,6 +155,7 @@ mod tests {
         takes("--log-f x app", "errorlog='x'");
         takes("--bind= app", "bind=['']");
         takes("--access-logfile - app", "accesslog='-'");
+        takes("--explain-config --print app", "print_config=True explain_config=True");
         takes("app --no-sendfile --no-control", "sendfile=False control_socket_disable=True");
     }
 
@@ -163,6 +173,7 @@ mod tests {
     fn numbers_are_read_as_python_reads_them() {
         takes("--timeout -1 app", "timeout=-1");
         takes("-w 1_0 app", "workers=10");
+        takes("-w auto app", "workers='auto'");
         takes("-m 022 app", "umask=18");
         takes("-m 0x12 app", "umask=18");
         refuses("-w 0x3 app", "argument -w/--workers: invalid int value: '0x3'");
@@ -181,6 +192,14 @@ mod tests {
         refuses("-w", "argument -w/--workers: expected one argument");
         refuses("--reload=1 app", "argument --reload: ignored explicit argument '1'");
         refuses("--keepalive 3 app", "unrecognized arguments: --keepalive, did you mean --keep-alive?");
+        refuses("--raw-env A=1 app", "unrecognized arguments: --raw-env, did you mean --env?");
+        let socket = "unrecognized arguments: --control-socket-disable, did you mean --no-control-socket?";
+        refuses("--control-socket-disable app", socket);
+        refuses("--post-fork f app", "unrecognized arguments: --post-fork, only a conf file can set post_fork");
+        refuses("-W 3 app", "unrecognized arguments: -W, did you mean -w?");
+        refuses("-workers 4 app", "argument -w/--workers: invalid int value: 'orkers', did you mean --workers?");
+        refuses("---x app", "unrecognized arguments: ---x");
+        refuses("--wokers 4 app", "unrecognized arguments: --wokers, did you mean --workers?");
         refuses("-xfoo app", "unrecognized arguments: -x");
         refuses("--past x", "ambiguous option: --past could match --paste, --paster, --paste-global");
         let workers = "--workers, --worker-class, --worker-connections, --worker-tmp-dir";

@@ -15,14 +15,20 @@ pub struct Context {
     pub port: Option<String>,
     /// `WEB_CONCURRENCY`: number of workers.
     pub web_concurrency: Option<String>,
+    /// `WORKERS`: the same, where `WEB_CONCURRENCY` is not set.
+    pub workers: Option<String>,
     /// `FORWARDED_ALLOW_IPS`: peers to trust.
     pub forwarded_allow_ips: Option<String>,
+    /// `SENDFILE`: whether the kernel may send files; without effect.
+    pub sendfile: Option<String>,
     /// Effective user id.
     pub user: u32,
     /// Effective group id.
     pub group: u32,
     /// Where Gunicorn would put its control socket; only printed.
     pub control_socket: String,
+    /// What stands in front of /proc and /sys, which say what `workers = "auto"` means: `/`, except in tests.
+    pub machine_root: PathBuf,
 }
 
 impl Context {
@@ -32,10 +38,13 @@ impl Context {
             start_directory: start_directory(),
             port: env::var("PORT").ok(),
             web_concurrency: env::var("WEB_CONCURRENCY").ok(),
+            workers: env::var("WORKERS").ok(),
             forwarded_allow_ips: env::var("FORWARDED_ALLOW_IPS").ok(),
+            sendfile: env::var("SENDFILE").ok(),
             user: nix::unistd::geteuid().as_raw(),
             group: nix::unistd::getegid().as_raw(),
             control_socket: control_socket(),
+            machine_root: "/".into(),
         }
     }
 
@@ -46,24 +55,26 @@ impl Context {
             start_directory: "/tmp".into(),
             port: None,
             web_concurrency: None,
+            workers: None,
             forwarded_allow_ips: None,
+            sendfile: None,
             user: 0,
             group: 0,
             control_socket: "/root/.gunicorn/gunicorn.ctl".to_owned(),
+            machine_root: "/nowhere".into(),
         }
     }
 
     /// One layer for each variable that is set: the lowest of all layers.
     pub(crate) fn layers(&self) -> Vec<Layer> {
-        let layer = |variable: &str, name: &str, value: Value| Layer {
-            origin: Origin::Environment(variable.to_owned()),
-            values: vec![(name.to_owned(), value)],
+        let layer = |variable: &str, name: &str, value: Value| {
+            Layer::new(Origin::Environment(variable.to_owned()), vec![(name.to_owned(), value)])
         };
         let port = self.port.as_ref().map(|port| layer("PORT", "bind", Value::texts([format!("0.0.0.0:{port}")])));
-        let workers = self.web_concurrency.as_ref().map(|count| {
-            let count = decimal(count).map_or_else(|| Value::text(count), Value::Int);
-            layer("WEB_CONCURRENCY", "workers", count)
-        });
+        let number = |text: &String| decimal(text).map_or_else(|| Value::text(text), Value::Int);
+        let concurrency = self.web_concurrency.as_ref().map(|count| ("WEB_CONCURRENCY", count));
+        let workers = concurrency.or_else(|| self.workers.as_ref().map(|count| ("WORKERS", count)));
+        let workers = workers.map(|(variable, count)| layer(variable, "workers", number(count)));
         let trusted = self
             .forwarded_allow_ips
             .as_ref()
@@ -84,7 +95,7 @@ impl Context {
 }
 
 /// `$PWD` where that is the current directory under another name (a link that a deployment moves), else the real path.
-fn start_directory() -> PathBuf {
+pub fn start_directory() -> PathBuf {
     let identity = |path: &Path| path.metadata().map(|seen| (seen.dev(), seen.ino())).ok();
     let current = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     match env::var_os("PWD").map(PathBuf::from) {
@@ -110,6 +121,20 @@ mod tests {
             let context = Context { web_concurrency: Some(text.to_owned()), ..Context::bare() };
             assert_eq!(context.layers()[0].values, [("workers".to_owned(), value)]);
         }
+    }
+
+    #[test]
+    fn the_second_name_of_the_variable_counts_without_the_first() {
+        let origin = |web_concurrency: Option<&str>| {
+            let context = Context {
+                web_concurrency: web_concurrency.map(str::to_owned),
+                workers: Some("5".into()),
+                ..Context::bare()
+            };
+            context.layers()[0].origin.to_string()
+        };
+        assert_eq!(origin(None), "the environment variable WORKERS");
+        assert_eq!(origin(Some("3")), "the environment variable WEB_CONCURRENCY");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! docs/settings.md, from the table. A test keeps the file current: `UPDATE=1 cargo test -p ferricorn-settings`.
 
-use crate::{Fallback, Kind, Section, Setting, Support, TABLE};
+use crate::differences::Class;
+use crate::{Fallback, Kind, OWN, Section, Setting, TABLE};
 
 /// The whole page.
 pub fn settings_page() -> String {
@@ -9,24 +10,28 @@ pub fn settings_page() -> String {
 }
 
 fn introduction() -> String {
-    let count = |wanted: fn(&Support) -> bool| TABLE.iter().filter(|setting| wanted(&setting.support)).count();
-    let works = count(|support| *support == Support::Works);
-    let inert = count(|support| matches!(support, Support::Inert(_)));
-    let not_yet = count(|support| *support == Support::NotYet);
+    let [works, differ, inert, refused] = Class::ALL.map(Class::count);
     format!(
         "<!-- Generated from crates/settings/src/table.rs: UPDATE=1 cargo test -p ferricorn-settings -->\n\
          # Settings\n\n\
-         The {all} settings of Gunicorn 27.0.1 and what becomes of them here: {works} work, {inert} are accepted \
-         without effect, {not_yet} are not there yet. A setting that is not there yet may be named with its default; \
-         any other value ends the start with exit code 1 and a sentence that says where it came from.\n\n\
-         Sources, each over the one before: defaults, PORT, WEB_CONCURRENCY and FORWARDED_ALLOW_IPS in the \
-         environment, one conf file (`-c`, else `./gunicorn.conf.py`, else `./ferricorn.toml`), GUNICORN_CMD_ARGS, \
-         the command line. Lists are replaced, never merged.\n",
+         The {all} settings of Gunicorn 27.0.1 and what becomes of them here: {works} work, {differ} work \
+         differently, {inert} are accepted without effect, {refused} are refused.\n\n\
+         - A setting without effect that somebody set is named once in the error log, at level debug.\n\
+         - A setting that is refused may be named with its default, or with a value that asks for nothing; any other \
+         ends the start with exit status 1 and a sentence that says where it came from and what to do instead.\n\n\
+         Sources, each over the one before: defaults, PORT, WEB_CONCURRENCY (else WORKERS) and FORWARDED_ALLOW_IPS in \
+         the environment, one conf file (`-c`, else `./gunicorn.conf.py`, else `./ferricorn.toml`), GUNICORN_CMD_ARGS, \
+         the command line. Lists are replaced, never merged. `--explain-config` prints where each value came from.\n",
         all = TABLE.len()
     )
 }
 
 fn section_of_page(section: Section) -> String {
+    if section == Section::Ferricorn {
+        let flags: String = OWN.iter().map(|flag| format!("| `{}` | {} |\n", flag.flags(), flag.meaning)).collect();
+        let remark = "Flags that Gunicorn does not have; no file knows them.";
+        return format!("\n## {}\n\n{remark}\n\n| flag | meaning |\n|---|---|\n{flags}", section.title());
+    }
     let rows: String = TABLE.iter().filter(|setting| setting.section == section).map(row).collect();
     let head = "| name | flag | type | default | meaning | support |\n|---|---|---|---|---|---|\n";
     format!("\n## {}\n\n{head}{rows}", section.title())
@@ -37,10 +42,9 @@ fn row(setting: &Setting) -> String {
         flags if flags.is_empty() => "file only".to_owned(),
         flags => format!("`{}`", flags.replace('/', "`, `")),
     };
-    let support = match setting.support {
-        Support::Works => "works".to_owned(),
-        Support::Inert(reason) => format!("no effect: {reason}"),
-        Support::NotYet => "not yet".to_owned(),
+    let support = match Class::of(setting) {
+        (class, "") => class.title().to_owned(),
+        (class, phrase) => format!("{}: {phrase}", class.title()),
     };
     let (kind, default) = (kind_of(setting.kind), default_of(setting));
     format!("| `{}` | {flags} | {kind} | {default} | {} | {support} |\n", setting.name, setting.meaning)
@@ -58,12 +62,13 @@ fn default_of(setting: &Setting) -> String {
 fn kind_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool | Kind::BoolOff => "switch",
-        Kind::Int => "number",
+        Kind::Int | Kind::Count => "number",
         Kind::AutoInt => "number, octal too",
         Kind::Str | Kind::Choice(_) | Kind::OptionalChoice(..) => "text",
         Kind::List | Kind::Files => "list",
         Kind::Names | Kind::Addresses => "text with commas",
         Kind::Class => "class",
+        Kind::StatsdHost => "address",
         Kind::Directory => "directory",
         Kind::User => "user",
         Kind::Group => "group",

@@ -8,27 +8,13 @@ use thiserror::Error;
 /// Why the settings cannot be used.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum SettingsError {
-    /// A value that its setting does not take.
+    /// A value that its setting does not take, or this server.
     #[error("{at}: {problem}")]
     Invalid {
         /// Setting, value and source.
         at: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do.
         problem: String,
-    },
-
-    /// A setting of Gunicorn that is not there yet.
-    #[error(
-        "{at}: ferricorn {version} does not support {what} yet; {remedy}, or keep gunicorn for this deployment",
-        version = env!("CARGO_PKG_VERSION")
-    )]
-    NotYet {
-        /// Setting, value and source.
-        at: String,
-        /// What is missing.
-        what: String,
-        /// What the operator can do.
-        remedy: &'static str,
     },
 
     /// Neither an argument nor `wsgi_app`.
@@ -60,10 +46,12 @@ pub enum SettingsError {
     },
 
     /// A key that is no setting.
-    #[error("{}: there is no setting `{key}`, did you mean `{nearest}`?", path.display())]
+    #[error("{}, line {line}: there is no setting `{key}`, did you mean `{nearest}`?", path.display())]
     UnknownKey {
         /// The file.
         path: PathBuf,
+        /// Where in it, from 1.
+        line: usize,
         /// What it says.
         key: String,
         /// What comes nearest.
@@ -72,24 +60,14 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// For a value that its setting does not take.
+    /// For a value that its setting does not take, or this server.
     pub(crate) fn invalid(setting: &Setting, value: &Value, origin: &Origin, problem: String) -> SettingsError {
         SettingsError::Invalid { at: place(setting, value, origin), problem }
-    }
-
-    /// For a setting, or a value of one, that is not there yet.
-    pub(crate) fn not_yet(setting: &Setting, value: &Value, origin: &Origin, what: &str) -> SettingsError {
-        let remedy = match setting.name {
-            "worker_class" => "use sync, the only one so far",
-            "threads" => "use 1",
-            _ => "remove it",
-        };
-        SettingsError::NotYet { at: place(setting, value, origin), what: what.to_owned(), remedy }
     }
 }
 
 /// "`workers = -1` (--workers) from the command line".
-fn place(setting: &Setting, value: &Value, origin: &Origin) -> String {
+pub(crate) fn place(setting: &Setting, value: &Value, origin: &Origin) -> String {
     let flag = match setting.flag() {
         Some(flag) if origin.speaks_in_flags() => format!(" ({flag})"),
         _ => String::new(),

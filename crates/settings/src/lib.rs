@@ -11,17 +11,21 @@
 //! toml_file         ferricorn.toml -> Layer
 //! location          which conf file to read
 //! context           what the environment changes about the defaults
-//! resolve           layers -> Resolved: check, refuse what is not there yet, lay over each other
+//! machine           how many workers `auto` means
+//! resolve           layers -> Resolved: check, refuse what this server does not do, lay over each other
 //! typed             checked values -> Settings
+//! paste             what --paste names
 //! print             Resolved -> what --print-config prints
-//! validate          one value of one setting; accounts and integer help it
-//! settings          the typed result; bind, address_list and the like are its field types
-//! docs              the table as Markdown
+//! validate          one value of one setting; accounts, integer and full_path help it
+//! worker_class      which names of worker classes are served
+//! settings          the typed result; bind, address_list, statsd_address and the like are its field types
+//! docs, differences the table as Markdown: all of it, and what is not as in Gunicorn
 //! error             every sentence that ends a start
 //! ```
 //!
 //! Nothing here prints, forks or opens a socket. Parsing a command line touches nothing at all; resolving looks at
-//! the user database and at directories that a setting names, and at nothing else.
+//! the user database, at files and directories that a setting names, for `auto` at the limits of this process, and at
+//! nothing else.
 
 mod accounts;
 mod address_list;
@@ -29,15 +33,20 @@ mod bind;
 mod command;
 mod command_line;
 mod context;
+mod differences;
 mod docs;
 mod error;
+mod full_path;
 mod integer;
 mod layer;
 mod location;
+mod machine;
+mod paste;
 mod print;
 mod resolve;
 mod setting;
 mod settings;
+mod statsd_address;
 mod table;
 mod toml_file;
 mod typed;
@@ -45,20 +54,25 @@ mod usage;
 mod validate;
 mod value;
 mod words;
+mod worker_class;
 
 pub use address_list::AddressList;
 pub use bind::Bind;
 pub use command::command;
 pub use command_line::{CommandLine, EarlyExit, parse, parse_environment_arguments};
-pub use context::Context;
+pub use context::{Context, start_directory};
+pub use differences::differences_table;
 pub use docs::settings_page;
 pub use error::SettingsError;
 pub use layer::{Layer, Origin};
-pub use location::{ConfigLocation, config_location};
+pub use location::{ConfigLocation, config_location, paste_file};
+pub use paste::paste_layer;
 pub use print::print_config;
 pub use resolve::{Resolved, resolve};
 pub use setting::{Fallback, Kind, Section, Setting, Support};
 pub use settings::{HeaderMapPolicy, LogLevel, ReloadEngine, Settings};
-pub use table::{TABLE, find};
+pub use statsd_address::StatsdAddress;
+pub use table::{OWN, TABLE, find};
 pub use toml_file::read_toml;
+pub use validate::checked;
 pub use value::Value;

@@ -1,6 +1,6 @@
 //! Which conf file to read, decided from what the two command lines say and from what lies in the start directory.
 
-use crate::{CommandLine, SettingsError};
+use crate::{CommandLine, SettingsError, Value, paste};
 use std::path::{Path, PathBuf};
 
 /// Conf files that are read without being asked for, the first one that exists.
@@ -31,6 +31,21 @@ pub fn config_location(
         Some(asked) => named(asked, start_directory),
         None => Ok(usual(start_directory)),
     }
+}
+
+/// The PasteDeploy file that the command line or `GUNICORN_CMD_ARGS` names, whose settings are a layer below the conf
+/// file. Absolute, as long as `start_directory` is, and not looked at.
+pub fn paste_file(
+    command_line: &CommandLine,
+    environment_arguments: Option<&CommandLine>,
+    start_directory: &Path,
+) -> Option<PathBuf> {
+    let uri = |line: &CommandLine| match line.layer.values.iter().find(|(name, _)| name == "paste") {
+        Some((_, Value::Str(uri))) if !uri.is_empty() => Some(uri.clone()),
+        _ => None,
+    };
+    let uri = uri(command_line).or_else(|| environment_arguments.and_then(uri))?;
+    Some(paste::file(&uri, start_directory))
 }
 
 fn named(asked: &str, start_directory: &Path) -> Result<ConfigLocation, SettingsError> {
@@ -83,6 +98,15 @@ mod tests {
         let both = |words: &[&str]| config_location(&line(words), Some(&variable), start.path());
         assert_eq!(both(&[]), Ok(ConfigLocation::Toml(path("ferricorn.toml"))));
         assert_eq!(both(&["-c", "gunicorn.conf.py"]), Ok(ConfigLocation::Python(path("gunicorn.conf.py"))));
+    }
+
+    #[test]
+    fn a_paste_file_is_named_by_a_flag() {
+        let variable = parse_environment_arguments("ferricorn", "--paste b.ini").unwrap();
+        let file = |words: &[&str]| paste_file(&line(words), Some(&variable), Path::new("/srv"));
+        assert_eq!(file(&["--paste", "a.ini#x"]).as_deref(), Some(Path::new("/srv/a.ini")));
+        assert_eq!(file(&[]).as_deref(), Some(Path::new("/srv/b.ini")));
+        assert_eq!(paste_file(&line(&["app"]), None, Path::new("/srv")), None);
     }
 
     #[test]

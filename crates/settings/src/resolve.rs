@@ -1,11 +1,12 @@
-//! All sources laid over each other: every value checked, and what is not there yet refused.
+//! All sources laid over each other: every value checked, and what this server does not do refused.
 
-use crate::validate::checked;
-use crate::{Context, Layer, Origin, Setting, Settings, SettingsError, Support, TABLE, Value, typed};
+use crate::error::place;
+use crate::machine::Machine;
+use crate::paste;
+use crate::validate::{checked, is_auto};
+use crate::worker_class::WorkerClass;
+use crate::{Context, Kind, Layer, Origin, Setting, Settings, SettingsError, Support, TABLE, Value, typed};
 use std::path::PathBuf;
-
-/// The only worker class, under both its names.
-const SYNC: [&str; 2] = ["sync", "gunicorn.workers.sync.SyncWorker"];
 
 /// The outcome: for the server, and for those who want to know where a value came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +15,10 @@ pub struct Resolved {
     pub settings: Settings,
     /// Every setting in the order of the table: its value as it is printed, and who said so.
     pub values: Vec<(&'static str, Value, Origin)>,
+    /// One sentence for each setting that somebody set and that changes nothing, to be logged once at debug.
+    pub without_effect: Vec<String>,
+    /// Whoever prints the values is to say where each came from: `--explain-config`.
+    pub explained: bool,
 }
 
 /// Lays `layers` over the defaults, later ones over earlier ones. Every value is checked, also one that a later layer
@@ -24,11 +29,15 @@ pub fn resolve(layers: &[Layer], application: Option<&str>, context: &Context) -
         lay_over(&mut values, layer, context)?;
     }
     for (setting, (_, value, origin)) in TABLE.iter().zip(&values) {
-        refuse_what_is_missing(setting, value, origin)?;
+        refuse_what_we_do_not_do(setting, value, origin)?;
     }
-    let mut settings = typed::settings(&values, application)?;
+    name_after_paste(&mut values, context);
+    let mut settings = typed::settings(&values, application, context)?;
     settings.config_file = config_file(layers);
-    Ok(Resolved { settings, values })
+    let explained = layers.iter().any(asks_for_explanation);
+    settings.print_config |= explained;
+    let without_effect = without_effect(&values, context);
+    Ok(Resolved { settings, values, without_effect, explained })
 }
 
 fn defaults(context: &Context, application: Option<&str>) -> Vec<(&'static str, Value, Origin)> {
@@ -49,27 +58,63 @@ fn lay_over(
             continue;
         };
         let setting = &TABLE[at];
-        let value = checked(setting, value, &context.start_directory)
-            .map_err(|problem| SettingsError::invalid(setting, value, &layer.origin, problem))?;
-        values[at] = (setting.name, value, layer.origin.clone());
+        let origin = layer.origin_of(name);
+        let taken = checked(setting, value, context)
+            .map_err(|problem| SettingsError::invalid(setting, value, &origin, problem))?;
+        let origin = match (setting.kind, is_auto(value)) {
+            (Kind::Count, true) => Origin::Automatic(Box::new(origin), Machine::under(&context.machine_root).words()),
+            _ => origin,
+        };
+        values[at] = (setting.name, taken, origin);
     }
     Ok(())
 }
 
-/// Nothing is passed over in silence: a setting we do not have may be named, but only with its default.
-fn refuse_what_is_missing(setting: &Setting, value: &Value, origin: &Origin) -> Result<(), SettingsError> {
-    let missing = match (setting.name, value) {
-        ("worker_class", Value::Str(class)) if SYNC.contains(&class.as_str()) => None,
-        ("worker_class", class) => Some(format!("the worker class {}", class.shown())),
-        ("threads", Value::Int(2..)) => Some("more than one thread per worker".to_owned()),
-        _ if setting.support != Support::NotYet || *origin == Origin::Default => None,
-        (_, value) if *value == setting.default_value() => None,
-        _ => Some("this setting".to_owned()),
-    };
-    match missing {
-        Some(what) => Err(SettingsError::not_yet(setting, value, origin, &what)),
-        None => Ok(()),
+/// Nothing is passed over in silence: what is refused may be named, but only with a value that asks for nothing.
+fn refuse_what_we_do_not_do(setting: &Setting, value: &Value, origin: &Origin) -> Result<(), SettingsError> {
+    let refused = |advice: String| SettingsError::invalid(setting, value, origin, advice);
+    if setting.name == "worker_class" {
+        return WorkerClass::of(value).map(drop).map_err(refused);
     }
+    match setting.support {
+        Support::Refused(advice) if *value != setting.default_value() && !value.is_false() => {
+            Err(refused(advice.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A PasteDeploy file is the application, and gives the process its name.
+fn name_after_paste(values: &mut [(&'static str, Value, Origin)], context: &Context) {
+    let uri = values.iter().find_map(|(name, value, _)| match value {
+        Value::Str(uri) if *name == "paste" && !uri.is_empty() => Some(uri.clone()),
+        _ => None,
+    });
+    let unnamed =
+        values.iter_mut().find(|(name, _, origin)| *name == "default_proc_name" && *origin == Origin::Default);
+    if let (Some(uri), Some((_, value, _))) = (uri, unnamed) {
+        *value = Value::text(paste::file(&uri, &context.start_directory).to_string_lossy());
+    }
+}
+
+/// A flag that is none of Gunicorn's; in a conf file the name is a variable.
+fn asks_for_explanation(layer: &Layer) -> bool {
+    let asks = |(name, value): &(String, Value)| name == "explain_config" && *value == Value::Bool(true);
+    layer.origin.speaks_in_flags() && layer.values.iter().any(asks)
+}
+
+fn without_effect(values: &[(&'static str, Value, Origin)], context: &Context) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (setting, (_, value, origin)) in TABLE.iter().zip(values) {
+        if let (Support::Inert(reason), false) = (setting.support, *origin == Origin::Default) {
+            sentences.push(format!("{} has no effect: {reason}", place(setting, value, origin)));
+        }
+        // The variable is asked only when the setting is not; the printed setting never shows it.
+        if let (Support::Inert(reason), "sendfile", Some(word)) = (setting.support, setting.name, &context.sendfile) {
+            sentences.push(format!("the environment variable SENDFILE ({word}) has no effect: {reason}"));
+        }
+    }
+    sentences
 }
 
 /// The file to read again at a reload; a module has none.
@@ -87,7 +132,7 @@ mod tests {
     use std::path::Path;
 
     fn layer(origin: Origin, name: &str, value: Value) -> Layer {
-        Layer { origin, values: vec![(name.to_owned(), value)] }
+        Layer::new(origin, vec![(name.to_owned(), value)])
     }
 
     fn file() -> Origin {
@@ -140,7 +185,8 @@ mod tests {
         let sentence =
             |context: &Context, layers: &[Layer]| resolve(layers, Some("app"), context).unwrap_err().to_string();
         let variable = Context { web_concurrency: Some("many".into()), ..Context::bare() };
-        let expected = "`workers = 'many'` from the environment variable WEB_CONCURRENCY: must be a whole number";
+        let expected =
+            "`workers = 'many'` from the environment variable WEB_CONCURRENCY: must be a whole number or auto";
         assert_eq!(sentence(&variable, &[]), expected);
         let flag = layer(Origin::CommandLine, "bind", Value::texts(["localhost:x"]));
         let expected = "`bind = ['localhost:x']` (--bind) from the command line: 'x' is not a valid port number.";
@@ -162,6 +208,84 @@ mod tests {
     }
 
     #[test]
+    fn auto_becomes_a_number_and_says_of_what() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in [("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/cpu.max", "100000 100000\n")] {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let bare = Context { machine_root: root.path().into(), ..Context::bare() };
+        let flag = layer(Origin::CommandLine, "workers", Value::text("auto"));
+        let variable = Context { web_concurrency: Some("Auto".into()), ..bare.clone() };
+        for (context, layers, source) in [
+            (&bare, vec![flag], "the command line (auto: 1 processor)"),
+            (&variable, vec![], "the environment variable WEB_CONCURRENCY (auto: 1 processor)"),
+        ] {
+            let resolved = resolve(&layers, Some("app"), context).unwrap();
+            let (_, value, origin) = resolved.values.iter().find(|(name, ..)| *name == "workers").unwrap();
+            assert_eq!((resolved.settings.workers, value), (2, &Value::Int(2)));
+            assert_eq!(origin.to_string(), source);
+        }
+        assert_eq!(problem("workers", Value::text("some")), "must be a whole number or auto");
+    }
+
+    #[test]
+    fn a_file_with_lines_is_quoted_with_the_line() {
+        let lines = [("workers".to_owned(), 7)].into();
+        let numbered = Layer { lines, ..layer(file(), "workers", Value::text("x")) };
+        let sentence = resolve(&[numbered], Some("app"), &Context::bare()).unwrap_err().to_string();
+        assert!(sentence.starts_with("`workers = 'x'` from /srv/gunicorn.conf.py, line 7: "), "{sentence}");
+    }
+
+    #[test]
+    fn a_paste_file_is_the_application_and_names_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.ini").to_string_lossy().into_owned();
+        std::fs::write(&file, "").unwrap();
+        let context = Context { start_directory: folder.path().into(), ..Context::bare() };
+        let values = vec![
+            ("paste".to_owned(), Value::text("./shop.ini#main")),
+            ("raw_paste_global_conf".to_owned(), Value::texts([r"a\=b=c=d"])),
+        ];
+        let flags = Layer::new(Origin::CommandLine, values);
+        let resolved = resolve(&[flags], None, &context).unwrap();
+        assert_eq!(resolved.settings.paste, Some(format!("{file}#main")));
+        assert_eq!(resolved.settings.paste_global, [("a=b".to_owned(), "c=d".to_owned())]);
+        assert_eq!((&resolved.settings.application, &resolved.settings.proc_name), (&file, &file));
+        let printed = |name| resolved.values.iter().find(|(known, ..)| *known == name).unwrap().1.shown();
+        assert_eq!((printed("paste"), printed("default_proc_name")), ("./shop.ini#main".to_owned(), file.clone()));
+    }
+
+    #[test]
+    fn the_layer_of_a_paste_file_lies_below_the_conf_file() {
+        let values = vec![("workers".into(), Value::text("3")), ("timeout".into(), Value::text("9"))];
+        let paste = Layer::new(Origin::Paste("/srv/shop.ini".into()), values);
+        let layers = [paste, layer(file(), "workers", Value::Int(5))];
+        let settings = resolve(&layers, Some("app"), &Context::bare()).unwrap().settings;
+        assert_eq!((settings.workers, settings.timeout.as_secs()), (5, 9));
+        let wrong = layer(Origin::Paste("/srv/shop.ini".into()), "timeout", Value::text("soon"));
+        let sentence = resolve(&[wrong], Some("app"), &Context::bare()).unwrap_err().to_string();
+        assert_eq!(sentence, "`timeout = 'soon'` from the PasteDeploy file /srv/shop.ini: must be a whole number");
+    }
+
+    #[test]
+    fn what_was_set_without_effect_is_said() {
+        let context = Context { sendfile: Some("yes".into()), ..Context::bare() };
+        let flag = layer(Origin::CommandLine, "control_socket", Value::text("/run/x"));
+        let said = resolve(&[flag], Some("app"), &context).unwrap().without_effect;
+        assert_eq!(
+            said,
+            [
+                "the environment variable SENDFILE (yes) has no effect: files never go through sendfile(2)",
+                "`control_socket = '/run/x'` (--control-socket) from the command line has no effect: there is no \
+                 control socket",
+            ]
+        );
+        assert_eq!(resolve(&[], Some("app"), &Context::bare()).unwrap().without_effect, [""; 0]);
+    }
+
+    #[test]
     fn process_names_go_by_name_then_default_then_application() {
         assert_eq!(with("workers", Value::Int(1)).unwrap().proc_name, "app");
         assert_eq!(with("default_proc_name", Value::text("shop")).unwrap().proc_name, "shop");
@@ -169,28 +293,51 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_refused_unless_it_is_the_default() {
-        let version = env!("CARGO_PKG_VERSION");
-        let unsupported = |what: &str, remedy: &str| {
-            format!("ferricorn {version} does not support {what} yet; {remedy}, or keep gunicorn for this deployment")
-        };
-        assert_eq!(problem("reuse_port", Value::Bool(true)), unsupported("this setting", "remove it"));
-        assert_eq!(problem("pre_fork", Value::Callable("f".into())), unsupported("this setting", "remove it"));
-        assert_eq!(problem("threads", Value::Int(4)), unsupported("more than one thread per worker", "use 1"));
-        let class = unsupported("the worker class gevent", "use sync, the only one so far");
-        assert_eq!(problem("worker_class", Value::text("gevent")), class);
+    fn what_is_refused_says_what_to_do_instead() {
+        let expected = "ferricorn has no line tracer; run the application under `python -m trace` instead";
+        assert_eq!(problem("spew", Value::Bool(true)), expected);
+        let flag = layer(Origin::CommandLine, "spew", Value::Bool(true));
+        let sentence = resolve(&[flag], Some("app"), &Context::bare()).unwrap_err().to_string();
+        assert_eq!(sentence, format!("`spew = True` (--spew) from the command line: {expected}"));
+        let refused = [
+            ("threads", Value::Int(4), "raise `workers` instead"),
+            ("protocol", Value::text("uwsgi"), "proxy_pass"),
+            ("certfile", Value::text("a.pem"), "end TLS in the proxy in front"),
+            ("keyfile", Value::text("a.pem"), "end TLS in the proxy in front"),
+            ("http2_cleartext", Value::text("both"), "HTTP/1 only"),
+            ("permit_obsolete_folding", Value::Bool(true), "smuggle"),
+            ("strip_header_spaces", Value::Bool(true), "smuggle"),
+            ("permit_unconventional_http_version", Value::text("true"), "HTTP/1.0 or HTTP/1.1"),
+            ("dirty_workers", Value::Int(1), "task queue"),
+            ("worker_class", Value::text("gevent"), "sync or gthread"),
+        ];
+        for (name, value, advice) in refused {
+            let sentence = with(name, value).expect_err(name);
+            assert!(sentence.contains(advice), "{sentence}");
+        }
+        assert!(with("proxy_protocol", Value::Bool(true)).unwrap_err().starts_with("`proxy_protocol = 'auto'` from"));
+    }
+
+    #[test]
+    fn what_is_refused_may_be_named_when_it_asks_for_nothing() {
         let defaults = [
-            ("reuse_port", Value::text("false")),
             ("proxy_protocol", Value::Bool(false)),
-            ("http_protocols", Value::text("h1")),
-            ("proxy_allow_ips", Value::text("127.0.0.1, ::1")),
+            ("http2_cleartext", Value::None),
+            ("certfile", Value::text("")),
+            ("protocol", Value::text("http")),
             ("threads", Value::Int(1)),
             ("worker_class", Value::text("gunicorn.workers.sync.SyncWorker")),
-            ("dirty_apps", Value::List(Vec::new())),
+            ("permit_obsolete_folding", Value::text("false")),
         ];
         for (name, value) in defaults {
             with(name, value).unwrap_or_else(|sentence| panic!("{sentence}"));
         }
+    }
+
+    #[test]
+    fn at_most_a_dozen_settings_are_refused() {
+        let refused = TABLE.iter().filter(|setting| matches!(setting.support, Support::Refused(_)));
+        assert_eq!(refused.count(), 11);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum Kind {
     Int,
     /// A whole number, zero or more; its flag takes 0x, 0o and leading-zero octal too.
     AutoInt,
+    /// A whole number, zero or more, or `auto`.
+    Count,
     /// Text.
     Str,
     /// Texts; its flag may be repeated.
@@ -50,6 +52,8 @@ pub enum Kind {
     OptionalChoice(&'static [&'static str], &'static str),
     /// An alias, a dotted path or a class.
     Class,
+    /// A host and port, or a unix socket.
+    StatsdHost,
     /// A directory.
     Directory,
     /// A user name or number.
@@ -107,10 +111,12 @@ impl Fallback {
 pub enum Support {
     /// It does what it does in Gunicorn.
     Works,
+    /// It does nearly that; the phrase says what is different.
+    Differs(&'static str),
     /// It is taken and changes nothing, for this reason.
     Inert(&'static str),
-    /// Gunicorn has it and we do not: setting it to anything but its default ends the start.
-    NotYet,
+    /// Anything but its default ends the start; the phrase says why and what to do instead.
+    Refused(&'static str),
 }
 
 /// Where a setting belongs.
@@ -144,11 +150,13 @@ pub enum Section {
     DirtyArbiterHooks,
     /// The control socket.
     Control,
+    /// What Gunicorn does not have.
+    Ferricorn,
 }
 
 impl Section {
     /// All sections in the order they are shown.
-    pub const ALL: [Section; 14] = [
+    pub const ALL: [Section; 15] = [
         Section::ConfigFile,
         Section::ServerSocket,
         Section::WorkerProcesses,
@@ -163,6 +171,7 @@ impl Section {
         Section::DirtyArbiters,
         Section::DirtyArbiterHooks,
         Section::Control,
+        Section::Ferricorn,
     ];
 
     /// The heading.
@@ -182,6 +191,7 @@ impl Section {
             Section::DirtyArbiters => "Dirty Arbiters",
             Section::DirtyArbiterHooks => "Dirty Arbiter Hooks",
             Section::Control => "Control",
+            Section::Ferricorn => "Ferricorn",
         }
     }
 }
@@ -220,15 +230,21 @@ impl Setting {
         self
     }
 
-    /// Not there yet.
-    pub(crate) const fn not_yet(mut self) -> Setting {
-        self.support = Support::NotYet;
+    /// Works, with this difference.
+    pub(crate) const fn differs(mut self, phrase: &'static str) -> Setting {
+        self.support = Support::Differs(phrase);
         self
     }
 
     /// Taken without effect.
     pub(crate) const fn inert(mut self, reason: &'static str) -> Setting {
         self.support = Support::Inert(reason);
+        self
+    }
+
+    /// Refused unless it is the default.
+    pub(crate) const fn refused(mut self, advice: &'static str) -> Setting {
+        self.support = Support::Refused(advice);
         self
     }
 

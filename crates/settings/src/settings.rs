@@ -3,7 +3,7 @@
 //! One field for each setting of the table that has an effect. Nothing here reads files, flags or the environment:
 //! [`crate::resolve`] makes a `Settings`, everybody else reads it.
 
-use crate::{AddressList, Bind};
+use crate::{AddressList, Bind, StatsdAddress};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,8 +11,13 @@ use std::time::Duration;
 /// What the operator asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// The application: the argument on the command line, else `wsgi_app`. Not parsed here.
+    /// The application: the argument on the command line, else `wsgi_app`; not parsed here. With `paste` its file.
     pub application: String,
+    /// The PasteDeploy file to load the application from, as an absolute path, and `#section` where one was named. When
+    /// set, `application` is the path alone.
+    pub paste: Option<String>,
+    /// Variables for that file, in order.
+    pub paste_global: Vec<(String, String)>,
     /// The conf file or TOML file these settings came from, to read it again at a reload.
     pub config_file: Option<PathBuf>,
     /// Addresses to listen at, in the order given; never empty.
@@ -21,6 +26,8 @@ pub struct Settings {
     pub backlog: u32,
     /// How many workers to keep alive; zero is allowed and means a master that only listens.
     pub workers: usize,
+    /// The application hears that its server has threads, though its calls come one at a time: `worker_class` is gthread.
+    pub multithread: bool,
     /// How many connections one worker holds open at most.
     pub worker_connections: usize,
     /// Requests after which a worker is replaced; zero for never.
@@ -51,6 +58,8 @@ pub struct Settings {
     pub print_config: bool,
     /// Import the application before workers are forked.
     pub preload_app: bool,
+    /// Let other servers listen at the same TCP addresses.
+    pub reuse_port: bool,
     /// Absolute directory to change to before the application is loaded; it existed when the settings were resolved.
     pub chdir: PathBuf,
     /// Detach from the terminal.
@@ -79,6 +88,10 @@ pub struct Settings {
     pub forwarder_headers: Vec<String>,
     /// What happens to other header names with an underscore.
     pub header_map: HeaderMapPolicy,
+    /// Accept methods in lower case, with `#`, of any length.
+    pub permit_unconventional_http_method: bool,
+    /// Turn methods to upper case.
+    pub casefold_http_method: bool,
     /// Access log file, `-` for stdout; unset for no access log.
     pub accesslog: Option<String>,
     /// Template of an access log line.
@@ -91,6 +104,18 @@ pub struct Settings {
     pub capture_output: bool,
     /// Keep redirected stdout and stderr when detaching.
     pub enable_stdio_inheritance: bool,
+    /// `logger_class` is not Gunicorn's own: with `statsd_host`, metrics are then that class's business.
+    pub logger_is_custom: bool,
+    /// The server's own lines and the access log go through Python's logging, because a setting asks for it.
+    pub logs_in_python: bool,
+    /// Where metrics go; unset for no metrics.
+    pub statsd_host: Option<StatsdAddress>,
+    /// What comes before every metric's name, with its dot: empty, or as Gunicorn makes it of `statsd_prefix`.
+    pub statsd_prefix: String,
+    /// Tags of all metrics, separated by commas; empty for none.
+    pub dogstatsd_tags: String,
+    /// Report how many connections wait to be accepted.
+    pub enable_backlog_metric: bool,
     /// Name shown in process titles: `--name`, else `default_proc_name`, else the application.
     pub proc_name: String,
     /// Absolute directories to look for Python modules in, before the others.

@@ -34,27 +34,27 @@ pub static TABLE: &[Setting] = &[
         .long(&["backlog"])
         .or(Fallback::Int(2048))
         .meaning("connections that wait in the kernel until a worker accepts them"),
-    Setting::new("workers", WorkerProcesses, Int).short('w').long(&["workers"]).or(Fallback::Int(1)).meaning(
-        "number of worker processes; WEB_CONCURRENCY in the environment changes the \
-             default",
+    Setting::new("workers", WorkerProcesses, Count).short('w').long(&["workers"]).or(Fallback::Int(1)).meaning(
+        "number of worker processes, or auto: two for each processor that the cgroup allows, no more than find \
+             128 MiB each in its memory limit; WEB_CONCURRENCY, else WORKERS, in the environment changes the default",
     ),
     Setting::new("worker_class", WorkerProcesses, Class)
         .short('k')
         .long(&["worker-class"])
         .or(Fallback::Str("sync"))
-        .meaning("kind of worker; only sync so far"),
+        .differs("sync and gthread are one and the same worker, other classes are refused").meaning("kind of worker: sync or gthread"),
     Setting::new("threads", WorkerProcesses, Int)
         .long(&["threads"])
         .or(Fallback::Int(1))
-        .meaning("application threads per worker; only 1 so far"),
+        .refused("ferricorn has one application thread per worker; raise `workers` instead, threads come with a later version").meaning("application threads per worker"),
     Setting::new("worker_connections", WorkerProcesses, Int)
         .long(&["worker-connections"])
         .or(Fallback::Int(1000))
-        .meaning("most connections one worker holds open"),
+        .differs("bounds the sync worker too, and counts idle connections").meaning("most connections one worker holds open"),
     Setting::new("max_requests", WorkerProcesses, Int)
         .long(&["max-requests"])
         .or(Fallback::Int(0))
-        .meaning("requests after which a worker is replaced, 0 for never"),
+        .differs("the worker serves on until its successor is ready").meaning("requests after which a worker is replaced, 0 for never"),
     Setting::new("max_requests_jitter", WorkerProcesses, Int)
         .long(&["max-requests-jitter"])
         .or(Fallback::Int(0))
@@ -63,12 +63,12 @@ pub static TABLE: &[Setting] = &[
         .short('t')
         .long(&["timeout"])
         .or(Fallback::Int(30))
-        .meaning("seconds a worker may be silent before it is killed, 0 for ever"),
+        .differs("bounds a call of the application, not the time in which a request arrives").meaning("seconds a worker may be silent before it is killed, 0 for ever"),
     Setting::new("graceful_timeout", WorkerProcesses, Int)
         .long(&["graceful-timeout"])
         .or(Fallback::Int(30))
         .meaning("seconds workers get to finish when asked to leave"),
-    Setting::new("keepalive", WorkerProcesses, Int).long(&["keep-alive"]).or(Fallback::Int(2)).meaning(
+    Setting::new("keepalive", WorkerProcesses, Int).long(&["keep-alive"]).or(Fallback::Int(2)).differs("the sync worker keeps connections too").meaning(
         "seconds an idle connection waits for its next request, 0 closes it after \
              each response",
     ),
@@ -93,7 +93,7 @@ pub static TABLE: &[Setting] = &[
         .long(&["reload-extra-file"])
         .or(Fallback::List(&[]))
         .meaning("further files or glob patterns to watch with reload"),
-    Setting::new("spew", Debugging, Bool).long(&["spew"]).not_yet().meaning("print every line of Python as it runs"),
+    Setting::new("spew", Debugging, Bool).long(&["spew"]).refused("ferricorn has no line tracer; run the application under `python -m trace` instead").meaning("print every line of Python as it runs"),
     Setting::new("check_config", Debugging, Bool)
         .long(&["check-config"])
         .meaning("load configuration and application, then exit with 0 or 1"),
@@ -102,15 +102,13 @@ pub static TABLE: &[Setting] = &[
         .meaning("print every setting, then do as check_config"),
     Setting::new("preload_app", ServerMechanics, Bool)
         .long(&["preload"])
-        .meaning("load the application once, before workers are forked"),
+        .differs("the mold loads the application, and a HUP loads it anew").meaning("load the application once, before workers are forked"),
     Setting::new("sendfile", ServerMechanics, BoolOff)
         .long(&["no-sendfile"])
-        .inert("responses never go through sendfile(2)")
-        .meaning("whether files may be sent by the kernel"),
+        .inert("files never go through sendfile(2)").meaning("whether files may be sent by the kernel"),
     Setting::new("reuse_port", ServerMechanics, Bool)
         .long(&["reuse-port"])
-        .not_yet()
-        .meaning("give every worker a listening socket of its own"),
+        .differs("set on the sockets of the master, which its workers share").meaning("give every worker a listening socket of its own"),
     Setting::new("chdir", ServerMechanics, Directory)
         .long(&["chdir"])
         .or(Context("the directory the server was started in"))
@@ -118,7 +116,7 @@ pub static TABLE: &[Setting] = &[
     Setting::new("daemon", ServerMechanics, Bool)
         .short('D')
         .long(&["daemon"])
-        .meaning("detach from the terminal and run in the background"),
+        .differs("the conf file is evaluated twice at the start").meaning("detach from the terminal and run in the background"),
     Setting::new("raw_env", ServerMechanics, List)
         .short('e')
         .long(&["env"])
@@ -127,8 +125,7 @@ pub static TABLE: &[Setting] = &[
     Setting::new("pidfile", ServerMechanics, Str).short('p').long(&["pid"]).meaning("file to keep the master's pid in"),
     Setting::new("worker_tmp_dir", ServerMechanics, Str)
         .long(&["worker-tmp-dir"])
-        .inert("heartbeats live in shared memory")
-        .meaning("directory for heartbeat files"),
+        .inert("heartbeats live in shared memory").meaning("directory for heartbeat files"),
     Setting::new("user", ServerMechanics, User)
         .short('u')
         .long(&["user"])
@@ -146,7 +143,7 @@ pub static TABLE: &[Setting] = &[
         .meaning("mode bits to mask out of unix sockets as they are created"),
     Setting::new("initgroups", ServerMechanics, Bool).long(&["initgroups"]).meaning("give workers all groups of user"),
     Setting::new("tmp_upload_dir", ServerMechanics, Str)
-        .meaning("directory for request bodies too long to be held in memory"),
+        .differs("long request bodies wait there; Gunicorn has no use for it").meaning("directory for request bodies too long to be held in memory"),
     Setting::new("secure_scheme_headers", ServerMechanics, Map)
         .or(Fallback::Map(&[
             ("X-FORWARDED-PROTOCOL", "ssl"),
@@ -169,12 +166,11 @@ pub static TABLE: &[Setting] = &[
         .meaning("access log file, - for stdout, unset for no access log"),
     Setting::new("disable_redirect_access_to_syslog", Logging, Bool)
         .long(&["disable-redirect-access-to-syslog"])
-        .inert("there is no syslog to redirect to")
         .meaning("keep access lines out of syslog"),
     Setting::new("access_log_format", Logging, Str)
         .long(&["access-logformat"])
         .or(Fallback::Str("%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\""))
-        .meaning("template of an access log line"),
+        .differs("a template that makes no sense ends the start").meaning("template of an access log line"),
     Setting::new("errorlog", Logging, Str)
         .long(&["error-logfile", "log-file"])
         .or(Fallback::Str("-"))
@@ -189,50 +185,41 @@ pub static TABLE: &[Setting] = &[
     Setting::new("logger_class", Logging, Class)
         .long(&["logger-class"])
         .or(Fallback::Str("gunicorn.glogging.Logger"))
-        .not_yet()
         .meaning("Python class that does the logging"),
-    Setting::new("logconfig", Logging, Str).long(&["log-config"]).not_yet().meaning("INI file for Python's logging"),
-    Setting::new("logconfig_dict", Logging, Map).or(Fallback::Map(&[])).not_yet().meaning("dict for Python's logging"),
+    Setting::new("logconfig", Logging, Str).long(&["log-config"]).meaning("INI file for Python's logging"),
+    Setting::new("logconfig_dict", Logging, Map).or(Fallback::Map(&[])).meaning("dict for Python's logging"),
     Setting::new("logconfig_json", Logging, Str)
         .long(&["log-config-json"])
-        .not_yet()
         .meaning("JSON file for Python's logging"),
     Setting::new("syslog_addr", Logging, Str)
         .long(&["log-syslog-to"])
         .or(Fallback::Str("udp://localhost:514"))
-        .not_yet()
         .meaning("where syslog listens"),
-    Setting::new("syslog", Logging, Bool).long(&["log-syslog"]).not_yet().meaning("send the logs to syslog too"),
+    Setting::new("syslog", Logging, Bool).long(&["log-syslog"]).meaning("send the logs to syslog too"),
     Setting::new("syslog_prefix", Logging, Str)
         .long(&["log-syslog-prefix"])
-        .not_yet()
         .meaning("program name in syslog lines"),
     Setting::new("syslog_facility", Logging, Str)
         .long(&["log-syslog-facility"])
         .or(Fallback::Str("user"))
-        .not_yet()
         .meaning("facility of syslog lines"),
     Setting::new("enable_stdio_inheritance", Logging, Bool)
         .short('R')
         .long(&["enable-stdio-inheritance"])
         .meaning("keep redirected stdout and stderr when daemon is on"),
-    Setting::new("statsd_host", Logging, Str)
+    Setting::new("statsd_host", Logging, StatsdHost)
         .long(&["statsd-host"])
-        .not_yet()
         .meaning("statsd server, host:port or unix://path"),
     Setting::new("dogstatsd_tags", Logging, Str)
         .long(&["dogstatsd-tags"])
         .or(Fallback::Str(""))
-        .not_yet()
         .meaning("tags for all metrics, separated by commas"),
     Setting::new("statsd_prefix", Logging, Str)
         .long(&["statsd-prefix"])
         .or(Fallback::Str(""))
-        .not_yet()
         .meaning("first part of all metric names"),
     Setting::new("enable_backlog_metric", Logging, Bool)
         .long(&["enable-backlog-metric"])
-        .not_yet()
         .meaning("report how many connections wait to be accepted"),
     Setting::new("proc_name", ProcessNaming, Str)
         .short('n')
@@ -246,172 +233,134 @@ pub static TABLE: &[Setting] = &[
         .meaning("directories to find Python modules in, separated by commas"),
     Setting::new("paste", ServerMechanics, Str)
         .long(&["paste", "paster"])
-        .not_yet()
         .meaning("PasteDeploy file to load the application from"),
     Setting::new("on_starting", ServerHooks, Hook(1))
         .or(Fallback::Hook("OnStarting.on_starting"))
-        .not_yet()
-        .meaning("called in the mold before anything listens"),
+        .differs("runs in the mold, not in the master").meaning("called in the mold before anything listens"),
     Setting::new("on_reload", ServerHooks, Hook(1))
         .or(Fallback::Hook("OnReload.on_reload"))
-        .not_yet()
-        .meaning("called in the mold when a reload begins"),
+        .differs("runs in the mold, not in the master").meaning("called in the mold when a reload begins"),
     Setting::new("when_ready", ServerHooks, Hook(1))
         .or(Fallback::Hook("WhenReady.when_ready"))
-        .not_yet()
-        .meaning("called in the mold when the server listens"),
+        .differs("runs in the mold, not in the master").meaning("called in the mold when the server listens"),
     Setting::new("pre_fork", ServerHooks, Hook(2))
         .or(Fallback::Hook("Prefork.pre_fork"))
-        .not_yet()
-        .meaning("called in the mold before each worker is forked"),
+        .differs("runs in the mold, not in the master").meaning("called in the mold before each worker is forked"),
     Setting::new("post_fork", ServerHooks, Hook(2))
         .or(Fallback::Hook("Postfork.post_fork"))
-        .not_yet()
         .meaning("called in each worker right after the fork"),
     Setting::new("post_worker_init", ServerHooks, Hook(1))
         .or(Fallback::Hook("PostWorkerInit.post_worker_init"))
-        .not_yet()
         .meaning("called in each worker when the application is loaded"),
     Setting::new("worker_int", ServerHooks, Hook(1))
         .or(Fallback::Hook("WorkerInt.worker_int"))
-        .not_yet()
         .meaning("called in a worker on INT or QUIT"),
     Setting::new("worker_abort", ServerHooks, Hook(1))
         .or(Fallback::Hook("WorkerAbort.worker_abort"))
-        .not_yet()
         .meaning("called in a worker that timed out"),
     Setting::new("pre_exec", ServerHooks, Hook(1))
         .or(Fallback::Hook("PreExec.pre_exec"))
-        .not_yet()
-        .meaning("called before the program is replaced by a new one on USR2"),
+        .inert("the program is not replaced on USR2").meaning("called before the program is replaced by a new one on USR2"),
     Setting::new("pre_request", ServerHooks, Hook(2))
         .or(Fallback::Hook("PreRequest.pre_request"))
-        .not_yet()
         .meaning("called in a worker before each request"),
     Setting::new("post_request", ServerHooks, Hook(4))
         .or(Fallback::Hook("PostRequest.post_request"))
-        .not_yet()
         .meaning("called in a worker after each request"),
     Setting::new("child_exit", ServerHooks, Hook(2))
         .or(Fallback::Hook("ChildExit.child_exit"))
-        .not_yet()
-        .meaning("called in the mold after a worker is gone"),
+        .differs("runs in the mold, not in the master").meaning("called in the mold after a worker is gone"),
     Setting::new("worker_exit", ServerHooks, Hook(2))
         .or(Fallback::Hook("WorkerExit.worker_exit"))
-        .not_yet()
         .meaning("called in a worker on its way out"),
     Setting::new("nworkers_changed", ServerHooks, Hook(3))
         .or(Fallback::Hook("NumWorkersChanged.nworkers_changed"))
-        .not_yet()
-        .meaning("called in the mold when the number of workers asked for changes"),
+        .differs("runs in the mold, not in the master").meaning("called in the mold when the number of workers asked for changes"),
     Setting::new("on_exit", ServerHooks, Hook(1))
         .or(Fallback::Hook("OnExit.on_exit"))
-        .not_yet()
-        .meaning("called in the mold when the server ends"),
+        .differs("runs in the mold, not in the master").meaning("called in the mold when the server ends"),
     Setting::new("ssl_context", ServerHooks, Hook(2))
         .or(Fallback::Hook("NewSSLContext.ssl_context"))
-        .not_yet()
-        .meaning("called in a worker to make the TLS context"),
+        .inert("there is no TLS").meaning("called in a worker to make the TLS context"),
     Setting::new("proxy_protocol", ServerMechanics, OptionalChoice(&["off", "v1", "v2", "auto"], "auto"))
         .long(&["proxy-protocol"])
         .or(Fallback::Str("off"))
-        .not_yet()
-        .meaning("accept the PROXY protocol: off, v1, v2 or auto"),
+        .refused("ferricorn does not read the PROXY protocol yet; let the proxy in front send X-Forwarded-For and X-Forwarded-Proto instead").meaning("accept the PROXY protocol: off, v1, v2 or auto"),
     Setting::new("proxy_allow_ips", ServerMechanics, Addresses)
         .long(&["proxy-allow-from"])
         .or(Fallback::List(&["127.0.0.1", "::1"]))
-        .not_yet()
-        .meaning("peers that may speak the PROXY protocol, * for all"),
+        .inert("there is no PROXY protocol").meaning("peers that may speak the PROXY protocol, * for all"),
     Setting::new("protocol", ServerMechanics, Str)
         .long(&["protocol"])
         .or(Fallback::Str("http"))
-        .not_yet()
-        .meaning("what clients speak: http or uwsgi"),
+        .refused("ferricorn speaks HTTP only; let the proxy in front pass HTTP (nginx: proxy_pass, not uwsgi_pass)").meaning("what clients speak: http or uwsgi"),
     Setting::new("uwsgi_allow_ips", ServerMechanics, Addresses)
         .long(&["uwsgi-allow-from"])
         .or(Fallback::List(&["127.0.0.1", "::1"]))
-        .not_yet()
-        .meaning("peers that may speak uwsgi, * for all"),
-    Setting::new("keyfile", Ssl, Str).long(&["keyfile"]).not_yet().meaning("TLS private key file"),
-    Setting::new("certfile", Ssl, Str).long(&["certfile"]).not_yet().meaning("TLS certificate file"),
+        .inert("there is no uwsgi protocol").meaning("peers that may speak uwsgi, * for all"),
+    Setting::new("keyfile", Ssl, Str).long(&["keyfile"]).refused("ferricorn does not speak TLS yet; end TLS in the proxy in front (nginx, HAProxy) and leave certfile and keyfile out").meaning("TLS private key file"),
+    Setting::new("certfile", Ssl, Str).long(&["certfile"]).refused("ferricorn does not speak TLS yet; end TLS in the proxy in front (nginx, HAProxy) and leave certfile and keyfile out").meaning("TLS certificate file"),
     Setting::new("ssl_version", Ssl, Any)
         .long(&["ssl-version"])
         .or(Fallback::Int(2))
-        .not_yet()
-        .meaning("without effect in Gunicorn too"),
+        .inert("there is no TLS, and Gunicorn ignores it too").meaning("without effect in Gunicorn too"),
     Setting::new("cert_reqs", Ssl, Int)
         .long(&["cert-reqs"])
         .or(Fallback::Int(0))
-        .not_yet()
-        .meaning("whether clients need a certificate: 0 no, 1 optional, 2 required"),
+        .inert("there is no TLS").meaning("whether clients need a certificate: 0 no, 1 optional, 2 required"),
     Setting::new("ca_certs", Ssl, Str)
         .long(&["ca-certs"])
-        .not_yet()
-        .meaning("file of authorities for client certificates"),
+        .inert("there is no TLS").meaning("file of authorities for client certificates"),
     Setting::new("suppress_ragged_eofs", Ssl, Bool)
         .long(&["suppress-ragged-eofs"])
         .or(Fallback::Bool(true))
-        .not_yet()
-        .meaning("take a TLS connection cut short for one that was closed"),
+        .inert("there is no TLS").meaning("take a TLS connection cut short for one that was closed"),
     Setting::new("do_handshake_on_connect", Ssl, Bool)
         .long(&["do-handshake-on-connect"])
-        .not_yet()
-        .meaning("do the TLS handshake right at accept"),
-    Setting::new("ciphers", Ssl, Str).long(&["ciphers"]).not_yet().meaning("OpenSSL cipher list"),
+        .inert("there is no TLS").meaning("do the TLS handshake right at accept"),
+    Setting::new("ciphers", Ssl, Str).long(&["ciphers"]).inert("there is no TLS").meaning("OpenSSL cipher list"),
     Setting::new("http_protocols", Http2, Names)
         .long(&["http-protocols"])
         .or(Fallback::List(&["h1"]))
-        .not_yet()
-        .meaning("h1, h2 or both, separated by commas"),
+        .inert("there is no HTTP/2").meaning("h1, h2 or both, separated by commas"),
     Setting::new("http2_cleartext", Http2, Choice(&["off", "prior-knowledge", "upgrade", "both"]))
         .long(&["http2-cleartext"])
         .or(Fallback::Str("off"))
-        .not_yet()
-        .meaning("HTTP/2 without TLS: off, prior-knowledge, upgrade or both"),
+        .refused("ferricorn speaks HTTP/1 only; let the proxy in front speak HTTP/2 to clients and HTTP/1.1 to ferricorn").meaning("HTTP/2 without TLS: off, prior-knowledge, upgrade or both"),
     Setting::new("http2_max_concurrent_streams", Http2, Int)
         .long(&["http2-max-concurrent-streams"])
         .or(Fallback::Int(100))
-        .not_yet()
-        .meaning("most streams of an HTTP/2 connection at a time"),
+        .inert("there is no HTTP/2").meaning("most streams of an HTTP/2 connection at a time"),
     Setting::new("http2_initial_window_size", Http2, Int)
         .long(&["http2-initial-window-size"])
         .or(Fallback::Int(65535))
-        .not_yet()
-        .meaning("first flow control window of HTTP/2 in bytes"),
+        .inert("there is no HTTP/2").meaning("first flow control window of HTTP/2 in bytes"),
     Setting::new("http2_max_frame_size", Http2, Int)
         .long(&["http2-max-frame-size"])
         .or(Fallback::Int(16384))
-        .not_yet()
-        .meaning("longest HTTP/2 frame in bytes"),
+        .inert("there is no HTTP/2").meaning("longest HTTP/2 frame in bytes"),
     Setting::new("http2_max_header_list_size", Http2, Int)
         .long(&["http2-max-header-list-size"])
         .or(Fallback::Int(65536))
-        .not_yet()
-        .meaning("longest HTTP/2 header list in bytes"),
+        .inert("there is no HTTP/2").meaning("longest HTTP/2 header list in bytes"),
     Setting::new("raw_paste_global_conf", ServerMechanics, List)
         .long(&["paste-global"])
         .or(Fallback::List(&[]))
-        .not_yet()
         .meaning("variables for PasteDeploy, KEY=VALUE"),
     Setting::new("permit_obsolete_folding", ServerMechanics, Bool)
         .long(&["permit-obsolete-folding"])
-        .not_yet()
-        .meaning("accept header fields that go on in the next line"),
+        .refused("folded header fields are never accepted, they help to smuggle requests; correct the client or proxy that sends them").meaning("accept header fields that go on in the next line"),
     Setting::new("strip_header_spaces", ServerMechanics, Bool)
         .long(&["strip-header-spaces"])
-        .not_yet()
-        .meaning("accept blanks before the colon of a header field"),
+        .refused("blanks before the colon of a header field are never accepted, they help to smuggle requests; correct the client or proxy that sends them").meaning("accept blanks before the colon of a header field"),
     Setting::new("permit_unconventional_http_method", ServerMechanics, Bool)
         .long(&["permit-unconventional-http-method"])
-        .not_yet()
         .meaning("accept methods of any letters and length"),
     Setting::new("permit_unconventional_http_version", ServerMechanics, Bool)
         .long(&["permit-unconventional-http-version"])
-        .not_yet()
-        .meaning("accept HTTP versions other than 1.0 and 1.1"),
+        .refused("requests are HTTP/1.0 or HTTP/1.1, nothing else; correct the client or proxy that sends other versions").meaning("accept HTTP versions other than 1.0 and 1.1"),
     Setting::new("casefold_http_method", ServerMechanics, Bool)
         .long(&["casefold-http-method"])
-        .not_yet()
         .meaning("turn methods to upper case"),
     Setting::new("forwarder_headers", ServerMechanics, Names)
         .long(&["forwarder-headers"])
@@ -430,89 +379,77 @@ pub static TABLE: &[Setting] = &[
     Setting::new("asgi_loop", WorkerProcesses, Choice(&["auto", "asyncio", "uvloop"]))
         .long(&["asgi-loop"])
         .or(Fallback::Str("auto"))
-        .not_yet()
-        .meaning("event loop of the asgi worker"),
+        .inert("there is no asgi worker").meaning("event loop of the asgi worker"),
     Setting::new("asgi_lifespan", WorkerProcesses, Choice(&["auto", "on", "off"]))
         .long(&["asgi-lifespan"])
         .or(Fallback::Str("auto"))
-        .not_yet()
-        .meaning("lifespan protocol of the asgi worker"),
+        .inert("there is no asgi worker").meaning("lifespan protocol of the asgi worker"),
     Setting::new("asgi_disconnect_grace_period", WorkerProcesses, Int)
         .long(&["asgi-disconnect-grace-period"])
         .or(Fallback::Int(3))
-        .not_yet()
-        .meaning("seconds an ASGI application gets after its client is gone"),
+        .inert("there is no asgi worker").meaning("seconds an ASGI application gets after its client is gone"),
     Setting::new("websocket_max_message_size", WorkerProcesses, Int)
         .long(&["websocket-max-message-size"])
         .or(Fallback::Int(16777216))
-        .not_yet()
-        .meaning("longest WebSocket message in bytes, 0 for no limit"),
+        .inert("there is no asgi worker").meaning("longest WebSocket message in bytes, 0 for no limit"),
     Setting::new("http_parser", WorkerProcesses, Choice(&["auto", "fast", "python"]))
         .long(&["http-parser"])
         .or(Fallback::Str("auto"))
-        .not_yet()
-        .meaning("HTTP/1 parser: auto, fast or python"),
+        .inert("requests are parsed by hyper").meaning("HTTP/1 parser: auto, fast or python"),
     Setting::new("root_path", ServerMechanics, Str)
         .long(&["root-path"])
         .or(Fallback::Str(""))
-        .not_yet()
-        .meaning("path the ASGI application is mounted at"),
+        .inert("there is no asgi worker").meaning("path the ASGI application is mounted at"),
     Setting::new("dirty_apps", DirtyArbiters, List)
         .long(&["dirty-app"])
         .or(Fallback::List(&[]))
-        .not_yet()
-        .meaning("applications of the dirty pool, module:Class or module:Class:N"),
+        .inert("there is no dirty pool").meaning("applications of the dirty pool, module:Class or module:Class:N"),
     Setting::new("dirty_workers", DirtyArbiters, Int)
         .long(&["dirty-workers"])
         .or(Fallback::Int(0))
-        .not_yet()
-        .meaning("processes of the dirty pool, 0 for none"),
+        .refused("ferricorn has no dirty pool; leave dirty_workers at 0 and give long tasks to a task queue (Celery, RQ, Dramatiq)").meaning("processes of the dirty pool, 0 for none"),
     Setting::new("dirty_timeout", DirtyArbiters, Int)
         .long(&["dirty-timeout"])
         .or(Fallback::Int(300))
-        .not_yet()
-        .meaning("seconds a task of the dirty pool may take"),
+        .inert("there is no dirty pool").meaning("seconds a task of the dirty pool may take"),
     Setting::new("dirty_threads", DirtyArbiters, Int)
         .long(&["dirty-threads"])
         .or(Fallback::Int(1))
-        .not_yet()
-        .meaning("threads per dirty worker"),
+        .inert("there is no dirty pool").meaning("threads per dirty worker"),
     Setting::new("dirty_graceful_timeout", DirtyArbiters, Int)
         .long(&["dirty-graceful-timeout"])
         .or(Fallback::Int(30))
-        .not_yet()
-        .meaning("seconds dirty workers get to finish"),
+        .inert("there is no dirty pool").meaning("seconds dirty workers get to finish"),
     Setting::new("on_dirty_starting", DirtyArbiterHooks, Hook(1))
         .or(Fallback::Hook("OnDirtyStarting.on_dirty_starting"))
-        .not_yet()
-        .meaning("called when the dirty pool starts"),
+        .inert("there is no dirty pool").meaning("called when the dirty pool starts"),
     Setting::new("dirty_post_fork", DirtyArbiterHooks, Hook(2))
         .or(Fallback::Hook("DirtyPostFork.dirty_post_fork"))
-        .not_yet()
-        .meaning("called in each dirty worker right after the fork"),
+        .inert("there is no dirty pool").meaning("called in each dirty worker right after the fork"),
     Setting::new("dirty_worker_init", DirtyArbiterHooks, Hook(1))
         .or(Fallback::Hook("DirtyWorkerInit.dirty_worker_init"))
-        .not_yet()
-        .meaning("called in each dirty worker when its applications are loaded"),
+        .inert("there is no dirty pool").meaning("called in each dirty worker when its applications are loaded"),
     Setting::new("dirty_worker_exit", DirtyArbiterHooks, Hook(2))
         .or(Fallback::Hook("DirtyWorkerExit.dirty_worker_exit"))
-        .not_yet()
-        .meaning("called when a dirty worker is gone"),
+        .inert("there is no dirty pool").meaning("called when a dirty worker is gone"),
     Setting::new("control_socket", Control, Str)
         .long(&["control-socket"])
         .or(Context("gunicorn.ctl in $XDG_RUNTIME_DIR or ~/.gunicorn"))
-        .not_yet()
-        .meaning("unix socket that takes orders while the server runs"),
+        .inert("there is no control socket").meaning("unix socket that takes orders while the server runs"),
     Setting::new("control_socket_mode", Control, AutoInt)
         .long(&["control-socket-mode"])
         .or(Fallback::Int(384))
-        .not_yet()
-        .meaning("mode bits of the control socket"),
+        .inert("there is no control socket").meaning("mode bits of the control socket"),
     Setting::new("control_socket_disable", Control, Bool)
         .long(&["no-control-socket"])
-        .inert("there is no control socket to do without")
-        .meaning("do without the control socket"),
+        .inert("there is no control socket").meaning("do without the control socket"),
 ];
+
+/// Flags that are not Gunicorn's, and are no settings: no file knows them. Their names must leave every unambiguous
+/// prefix of Gunicorn's flags what it is.
+pub static OWN: &[Setting] = &[Setting::new("explain_config", Ferricorn, Bool)
+    .long(&["explain-config"])
+    .meaning("print every setting with its value and where it came from, then do as check_config")];
 
 #[cfg(test)]
 mod tests {
@@ -528,16 +465,29 @@ mod tests {
 
     #[test]
     fn a_setting_of_any_section_is_shown_under_it() {
-        let shown = TABLE.iter().filter(|setting| Section::ALL.contains(&setting.section));
-        assert_eq!(shown.count(), TABLE.len());
+        let shown = TABLE.iter().chain(OWN).filter(|setting| Section::ALL.contains(&setting.section));
+        assert_eq!(shown.count(), TABLE.len() + OWN.len());
+    }
+
+    #[test]
+    fn our_flags_take_no_prefix_from_those_of_gunicorn() {
+        let theirs: Vec<&str> = TABLE.iter().flat_map(|setting| setting.long).copied().collect();
+        for ours in OWN.iter().flat_map(|setting| setting.long) {
+            for prefix in (1..ours.len()).map(|end| &ours[..end]) {
+                let meant: BTreeSet<&str> = theirs.iter().copied().filter(|flag| flag.starts_with(prefix)).collect();
+                assert!(meant.len() != 1 && !theirs.contains(&prefix), "--{prefix} would no longer be {meant:?}");
+            }
+        }
     }
 
     #[test]
     fn reasons_and_meanings_are_phrases_that_fit_a_table() {
         for setting in TABLE {
             let phrases = match setting.support {
-                Support::Inert(reason) => vec![setting.meaning, reason],
-                _ => vec![setting.meaning],
+                Support::Works => vec![setting.meaning],
+                Support::Differs(phrase) | Support::Inert(phrase) | Support::Refused(phrase) => {
+                    vec![setting.meaning, phrase]
+                }
             };
             for phrase in phrases {
                 assert!(!phrase.is_empty() && !phrase.ends_with('.') && !phrase.contains('|'), "{}", setting.name);

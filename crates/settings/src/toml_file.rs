@@ -1,25 +1,49 @@
 //! `ferricorn.toml`: the settings' names as keys of one flat table.
 
-use crate::{Layer, Origin, SettingsError, TABLE, Value, find};
+use crate::{Kind, Layer, Origin, Setting, SettingsError, TABLE, Value, find};
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use toml::Spanned;
 
 /// Reads a TOML file. A key that is no setting is an error, unlike in a conf file, where any name may be a variable.
 pub fn read_toml(path: &Path) -> Result<Layer, SettingsError> {
     let unreadable =
         |error: std::io::Error| SettingsError::Unreadable { path: path.into(), problem: error.to_string() };
     let text = fs::read_to_string(path).map_err(unreadable)?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| SettingsError::Syntax {
+    let keys: HashMap<Spanned<String>, toml::Value> = toml::from_str(&text).map_err(|error| SettingsError::Syntax {
         path: path.into(),
         line: line_of(&text, error.span().map_or(0, |span| span.start)),
         problem: error.message().lines().collect::<Vec<_>>().join(", "),
     })?;
-    if let Some(key) = table.keys().find(|key| find(key).is_none()) {
-        let nearest = nearest_name(key);
-        return Err(SettingsError::UnknownKey { path: path.into(), key: key.clone(), nearest });
+    let mut keys: Vec<_> = keys.into_iter().collect();
+    keys.sort_by_key(|(key, _)| key.span().start);
+    let mut layer = Layer::new(Origin::File(path.into()), Vec::new());
+    for (key, value) in keys {
+        let (line, name) = (line_of(&text, key.span().start), key.into_inner());
+        let setting = find(&name).ok_or_else(|| unknown(path, line, &name))?;
+        layer.values.push((name.clone(), in_form(setting, converted(value))));
+        layer.lines.insert(name, line);
     }
-    let values = table.into_iter().map(|(key, value)| (key, converted(value))).collect();
-    Ok(Layer { origin: Origin::File(path.into()), values })
+    Ok(layer)
+}
+
+fn unknown(path: &Path, line: usize, key: &str) -> SettingsError {
+    SettingsError::UnknownKey { path: path.into(), line, key: key.to_owned(), nearest: nearest_name(key) }
+}
+
+/// Lists that a conf file writes with commas may be arrays here.
+fn in_form(setting: &Setting, value: Value) -> Value {
+    match (setting.kind, &value) {
+        (Kind::Names | Kind::Addresses, Value::List(items)) if items.iter().all(is_one_name) => {
+            Value::Str(items.iter().map(Value::shown).collect::<Vec<_>>().join(","))
+        }
+        _ => value,
+    }
+}
+
+fn is_one_name(value: &Value) -> bool {
+    matches!(value, Value::Str(name) if !name.contains(','))
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -58,18 +82,30 @@ mod tests {
 
     #[test]
     fn keys_are_settings() {
-        let mut values = read("workers = 3\nbind = ['a:1']\n[secure_scheme_headers]\nX-A = 'b'\n").unwrap().values;
-        values.sort_by(|one, other| one.0.cmp(&other.0));
+        let layer = read("workers = 3\nbind = ['a:1']\n\n[secure_scheme_headers]\nX-A = 'b'\n").unwrap();
         let headers = Value::Map(vec![("X-A".into(), Value::text("b"))]);
         let expected =
-            [("bind", Value::texts(["a:1"])), ("secure_scheme_headers", headers), ("workers", Value::Int(3))];
-        assert_eq!(values, expected.map(|(name, value)| (name.to_owned(), value)));
+            [("workers", Value::Int(3)), ("bind", Value::texts(["a:1"])), ("secure_scheme_headers", headers)];
+        assert_eq!(layer.values, expected.map(|(name, value)| (name.to_owned(), value)));
+        let lines = [("workers", 1), ("bind", 2), ("secure_scheme_headers", 4)];
+        assert_eq!(layer.lines, lines.map(|(name, line)| (name.to_owned(), line)).into());
+    }
+
+    #[test]
+    fn lists_with_commas_may_be_arrays() {
+        let values = |text: &str| read(text).unwrap().values.remove(0).1;
+        assert_eq!(values("forwarded_allow_ips = ['::1', '10.0.0.0/8']"), Value::text("::1,10.0.0.0/8"));
+        assert_eq!(values("forwarder_headers = 'A,B'"), Value::text("A,B"));
+        assert_eq!(values("forwarder_headers = []"), Value::text(""));
+        assert_eq!(values("forwarder_headers = [1]"), Value::List(vec![Value::Int(1)]));
     }
 
     #[test]
     fn an_unknown_key_is_answered_with_the_nearest_one() {
-        let sentence = "x.toml: there is no setting `wokers`, did you mean `workers`?";
-        assert_eq!(read("wokers = 3").unwrap_err(), sentence);
+        let sentence = "x.toml, line 2: there is no setting `wokers`, did you mean `workers`?";
+        assert_eq!(read("bind = 'a'\nwokers = 3").unwrap_err(), sentence);
+        let table = "x.toml, line 1: there is no setting `db`, did you mean `bind`?";
+        assert_eq!(read("[db]\nurl = 'x'").unwrap_err(), table);
     }
 
     #[test]

@@ -2,7 +2,13 @@
 //! find here is a missing application.
 
 use crate::accounts::user_name;
-use crate::{AddressList, Bind, HeaderMapPolicy, LogLevel, Origin, ReloadEngine, Settings, SettingsError, Value};
+use crate::paste;
+use crate::statsd_address::metric_prefix;
+use crate::worker_class::WorkerClass;
+use crate::{
+    AddressList, Bind, Context, HeaderMapPolicy, LogLevel, Origin, ReloadEngine, Settings, SettingsError,
+    StatsdAddress, Value,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,24 +19,38 @@ const REQUEST_FIELDS: usize = 32768;
 /// Longest header field unless told, as in Gunicorn.
 const FIELD_SIZE: usize = 8190;
 
+/// Names of the logger that needs no Python: Gunicorn's default under its old and its new name, and ours.
+const DEFAULT_LOGGERS: [&str; 3] = ["gunicorn.glogging.Logger", "ferricorn.glogging.Logger", "simple"];
+
 type Named = (&'static str, Value, Origin);
 
 /// The settings of these values. `application` is the one named on the command line. One line for each field, hence
 /// the length.
-pub(crate) fn settings(values: &[Named], application: Option<&str>) -> Result<Settings, SettingsError> {
+pub(crate) fn settings(
+    values: &[Named],
+    application: Option<&str>,
+    context: &Context,
+) -> Result<Settings, SettingsError> {
     let values = Values(values);
-    let application =
-        application.filter(|named| !named.is_empty()).map(str::to_owned).or_else(|| values.text("wsgi_app"));
-    let application = application.ok_or(SettingsError::NoApplication)?;
+    let start = &context.start_directory;
+    let paste = values.text("paste");
+    let paste_file = paste.as_deref().map(|uri| paste::file(uri, start).to_string_lossy().into_owned());
+    let application = paste_file
+        .or_else(|| application.filter(|named| !named.is_empty()).map(str::to_owned))
+        .or_else(|| values.text("wsgi_app"))
+        .ok_or(SettingsError::NoApplication)?;
     let chdir = PathBuf::from(values.needed("chdir"));
     let user = values.number("user") as u32;
     Ok(Settings {
         proc_name: values.proc_name(&application),
         application,
+        paste: paste.map(|uri| paste::absolute(&uri, start)),
+        paste_global: values.texts("raw_paste_global_conf").iter().filter_map(|text| paste::pair(text)).collect(),
         config_file: None,
         bind: values.binds(),
         backlog: values.number("backlog") as u32,
         workers: values.count("workers"),
+        multithread: WorkerClass::of(values.get("worker_class")) == Ok(WorkerClass::Gthread),
         worker_connections: values.count("worker_connections"),
         max_requests: values.number("max_requests"),
         max_requests_jitter: values.number("max_requests_jitter"),
@@ -46,6 +66,7 @@ pub(crate) fn settings(values: &[Named], application: Option<&str>) -> Result<Se
         check_config: values.switch("check_config"),
         print_config: values.switch("print_config"),
         preload_app: values.switch("preload_app"),
+        reuse_port: values.switch("reuse_port"),
         pythonpath: values.pythonpath(&chdir),
         chdir,
         daemon: values.switch("daemon"),
@@ -61,12 +82,20 @@ pub(crate) fn settings(values: &[Named], application: Option<&str>) -> Result<Se
         forwarded_allow_ips: values.trusted("forwarded_allow_ips"),
         forwarder_headers: values.texts("forwarder_headers").iter().map(|name| name.to_uppercase()).collect(),
         header_map: values.header_map(),
+        permit_unconventional_http_method: values.switch("permit_unconventional_http_method"),
+        casefold_http_method: values.switch("casefold_http_method"),
         accesslog: values.text("accesslog"),
         access_log_format: values.needed("access_log_format"),
         errorlog: values.text("errorlog").unwrap_or_else(|| "/dev/null".to_owned()),
         loglevel: LogLevel::named(&values.needed("loglevel")),
         capture_output: values.switch("capture_output"),
         enable_stdio_inheritance: values.switch("enable_stdio_inheritance"),
+        logger_is_custom: values.logger_is_custom(),
+        logs_in_python: values.logs_in_python(),
+        statsd_host: values.statsd_host(),
+        statsd_prefix: metric_prefix(&values.text("statsd_prefix").unwrap_or_default()),
+        dogstatsd_tags: values.text("dogstatsd_tags").unwrap_or_default(),
+        enable_backlog_metric: values.switch("enable_backlog_metric"),
     })
 }
 
@@ -146,6 +175,32 @@ impl Values<'_> {
         }
     }
 
+    fn logger_is_custom(&self) -> bool {
+        match self.get("logger_class") {
+            Value::Str(name) => !name.is_empty() && !DEFAULT_LOGGERS.contains(&name.as_str()),
+            class => *class != Value::None,
+        }
+    }
+
+    fn logs_in_python(&self) -> bool {
+        let has_dict = matches!(self.get("logconfig_dict"), Value::Map(pairs) if !pairs.is_empty());
+        let has_file = self.text("logconfig").is_some() || self.text("logconfig_json").is_some();
+        self.logger_is_custom() || has_dict || has_file || self.switch("syslog")
+    }
+
+    fn statsd_host(&self) -> Option<StatsdAddress> {
+        match self.get("statsd_host") {
+            Value::Str(path) => Some(StatsdAddress::Unix { path: path.into() }),
+            Value::Tuple(pair) => match pair.as_slice() {
+                [Value::Str(host), Value::Int(port)] => {
+                    Some(StatsdAddress::Udp { host: host.clone(), port: u16::try_from(*port).ok()? })
+                }
+                other => unreachable!("the address was checked to be a host and a port, it is {other:?}"),
+            },
+            _ => None,
+        }
+    }
+
     fn pythonpath(&self, chdir: &Path) -> Vec<PathBuf> {
         let list = self.text("pythonpath").unwrap_or_default();
         list.split(',').filter(|path| !path.is_empty()).map(|path| chdir.join(path)).collect()
@@ -178,10 +233,10 @@ impl Values<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Context, Layer, resolve};
+    use crate::{Layer, resolve};
 
     fn with(name: &str, value: Value) -> Settings {
-        let layer = Layer { origin: Origin::CommandLine, values: vec![(name.to_owned(), value)] };
+        let layer = Layer::new(Origin::CommandLine, vec![(name.to_owned(), value)]);
         resolve(&[layer], Some("app"), &Context::bare()).unwrap().settings
     }
 
@@ -208,5 +263,39 @@ mod tests {
         assert_eq!(with("header_map", Value::text("refuse")).header_map, HeaderMapPolicy::Refuse);
         assert_eq!(with("user", Value::text("root")).user_name.as_deref(), Some("root"));
         assert_eq!(with("umask", Value::Int(0o1022)).umask, 0o022);
+    }
+
+    #[test]
+    fn python_logs_when_a_setting_asks_for_python() {
+        let python = |name, value| with(name, value).logs_in_python;
+        for name in ["gunicorn.glogging.Logger", "ferricorn.glogging.Logger", "simple", ""] {
+            assert!(!python("logger_class", Value::text(name)), "{name}");
+        }
+        assert!(!python("logconfig_dict", Value::Map(Vec::new())));
+        assert!(!python("statsd_host", Value::text("localhost")));
+        assert!(python("logger_class", Value::text("shop.Logger")));
+        assert!(python("logger_class", Value::Callable("Logger".into())));
+        assert!(python("logconfig", Value::text("log.ini")));
+        assert!(python("logconfig_json", Value::text("log.json")));
+        assert!(python("logconfig_dict", Value::Map(vec![("version".into(), Value::Int(1))])));
+        assert!(python("syslog", Value::Bool(true)));
+        assert!(with("logger_class", Value::text("gunicorn.instrument.statsd.Statsd")).logger_is_custom);
+        assert!(!with("syslog", Value::Bool(true)).logger_is_custom);
+    }
+
+    #[test]
+    fn metrics_have_an_address_and_a_prefix() {
+        let address = with("statsd_host", Value::text("LocalHost")).statsd_host;
+        assert_eq!(address, Some(StatsdAddress::Udp { host: "localhost".into(), port: 8125 }));
+        let socket = with("statsd_host", Value::text("unix:///run/s")).statsd_host;
+        assert_eq!(socket, Some(StatsdAddress::Unix { path: "/run/s".into() }));
+        assert_eq!(with("statsd_host", Value::None).statsd_host, None);
+        assert_eq!(with("statsd_prefix", Value::text("shop")).statsd_prefix, "shop.");
+    }
+
+    #[test]
+    fn gthread_tells_the_application_of_threads() {
+        assert!(with("worker_class", Value::text("gthread")).multithread);
+        assert!(!with("worker_class", Value::text("sync")).multithread);
     }
 }

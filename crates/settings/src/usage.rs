@@ -1,6 +1,6 @@
 //! Words for a command line that makes no sense: clap's findings said as argparse says them.
 
-use crate::{EarlyExit, Setting, TABLE};
+use crate::{EarlyExit, OWN, Setting, TABLE, find};
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 /// Whose arguments are wrong.
@@ -52,21 +52,49 @@ fn context(error: &Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-fn unknown(argument: &str, suggestion: Option<String>) -> String {
+fn unknown(argument: &str, nearest: Option<String>) -> String {
     let candidates: Vec<String> = long_flags().filter(|flag| flag.starts_with(argument)).collect();
-    match suggestion {
-        _ if argument.len() > 2 && candidates.len() > 1 => {
-            format!("ambiguous option: {argument} could match {}", candidates.join(", "))
-        }
-        Some(suggestion) => {
-            format!("unrecognized arguments: {argument}, did you mean {suggestion}?")
-        }
-        None => format!("unrecognized arguments: {argument}"),
+    if argument.len() > 2 && candidates.len() > 1 {
+        return format!("ambiguous option: {argument} could match {}", candidates.join(", "));
     }
+    let remark = match setting_called(argument) {
+        Some(setting) => match setting.flag() {
+            Some(flag) => format!(", did you mean {flag}?"),
+            None => format!(", only a conf file can set {}", setting.name),
+        },
+        None => other_case(argument)
+            .or(nearest.filter(|_| !argument.starts_with("---")))
+            .map_or_else(String::new, |flag| format!(", did you mean {flag}?")),
+    };
+    format!("unrecognized arguments: {argument}{remark}")
+}
+
+/// Who knows a conf file may take the name of a setting for its flag.
+fn setting_called(argument: &str) -> Option<&'static Setting> {
+    find(&argument.strip_prefix("--")?.replace('-', "_"))
+}
+
+/// `-W` for `-w`.
+fn other_case(argument: &str) -> Option<String> {
+    let letters: Vec<char> = argument.strip_prefix('-')?.chars().collect();
+    let &[letter] = letters.as_slice() else {
+        return None;
+    };
+    let same = |flag: char| flag.eq_ignore_ascii_case(&letter);
+    TABLE.iter().find_map(|setting| setting.short.filter(|flag| same(*flag))).map(|flag| format!("-{flag}"))
+}
+
+/// A long flag with one dash too few, which the grammar takes for a short flag with its value: `-workers`.
+pub(crate) fn one_dash_too_few(arguments: &[String]) -> Option<String> {
+    let flags: Vec<String> = long_flags().collect();
+    arguments
+        .iter()
+        .map(|argument| format!("-{}", argument.split('=').next().unwrap_or_default()))
+        .find(|long| flags.contains(long))
 }
 
 fn long_flags() -> impl Iterator<Item = String> {
-    TABLE.iter().flat_map(|setting| setting.long.iter().map(|flag| format!("--{flag}")))
+    TABLE.iter().chain(OWN).flat_map(|setting| setting.long.iter().map(|flag| format!("--{flag}")))
 }
 
 /// All flags of the setting that clap calls "--workers <INT>".

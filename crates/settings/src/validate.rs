@@ -4,24 +4,35 @@
 //! a number where a number is wanted, texts lose the blanks around them. Looks at the file system and the user
 //! database only for the kinds that name something there.
 
-use crate::{AddressList, Bind, Kind, Setting, Support, Value};
-use std::path::{Path, PathBuf};
+use crate::full_path::full_path;
+use crate::machine::Machine;
+use crate::paste;
+use crate::value::quoted;
+use crate::{AddressList, Bind, Context, Kind, Setting, StatsdAddress, Value};
+use std::path::Path;
 
 /// What is wrong with a value: the last part of the sentence.
 type Problem = String;
 
-/// Checks a value of a setting. `start` is the directory that relative paths begin at.
-pub(crate) fn checked(setting: &Setting, value: &Value, start: &Path) -> Result<Value, Problem> {
+/// The largest number of what the kernel, and HTTP/2, take as 31 bits.
+const LARGEST: i64 = i32::MAX as i64;
+
+/// Checks a value of a setting. Relative paths begin at the start directory of `context`.
+pub fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Value, String> {
+    let start = &context.start_directory;
     let value = match setting.kind {
         Kind::Bool | Kind::BoolOff => switch(value)?,
         Kind::Int | Kind::AutoInt => number(value)?,
+        Kind::Count => count(value, context)?,
         Kind::Str => text(value)?.map_or(Value::None, Value::Str),
         Kind::List => Value::texts(texts(value)?),
         Kind::Files => Value::texts(files(value, start)?),
+        Kind::Names if setting.name == "http_protocols" => protocols(value)?,
         Kind::Names => Value::texts(names(value)?),
         Kind::Addresses => Value::texts(addresses(value)?),
         Kind::Choice(words) | Kind::OptionalChoice(words, _) => choice(setting, value, words)?,
         Kind::Class => class(value)?,
+        Kind::StatsdHost => statsd_host(value)?,
         Kind::Directory => directory(value, start)?,
         Kind::User => crate::accounts::user_id(value)?,
         Kind::Group => crate::accounts::group_id(value)?,
@@ -29,28 +40,37 @@ pub(crate) fn checked(setting: &Setting, value: &Value, start: &Path) -> Result<
         Kind::Hook(_) => hook(value)?,
         Kind::Any => value.clone(),
     };
-    further(setting.name, &value)?;
+    further(setting.name, &value, start)?;
     Ok(value)
 }
 
 /// What single settings ask beyond their kind.
-fn further(name: &str, value: &Value) -> Result<(), Problem> {
+fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
     match (name, value) {
         ("bind", Value::List(addresses)) if addresses.is_empty() => Err("names no address".to_owned()),
         ("bind", Value::List(addresses)) => {
             addresses.iter().try_for_each(|address| address.shown().parse::<Bind>().map(|_| ()))
         }
-        ("raw_env", Value::List(pairs)) => match pairs.iter().find(|pair| !pair.shown().contains('=')) {
-            Some(pair) => Err(format!("{pair} is not of the form KEY=VALUE")),
-            None => Ok(()),
-        },
+        ("raw_env", Value::List(pairs)) => all_pairs(pairs, |pair| pair.contains('=')),
+        ("raw_paste_global_conf", Value::List(pairs)) => all_pairs(pairs, |pair| paste::pair(pair).is_some()),
+        ("paste", Value::Str(uri)) => paste::checked(uri, start),
         ("access_log_format" | "loglevel", Value::None) => Err("must be a text".to_owned()),
-        ("backlog", Value::Int(length)) if *length > i32::MAX.into() => Err(format!("must be at most {}", i32::MAX)),
+        ("backlog", Value::Int(length)) if *length > LARGEST => Err(format!("must be at most {LARGEST}")),
+        ("http2_max_concurrent_streams", Value::Int(0)) => Err("must be at least 1".to_owned()),
+        ("http2_initial_window_size", Value::Int(size)) => within(*size, 0, LARGEST),
+        ("http2_max_frame_size", Value::Int(size)) => within(*size, 16384, 16777215),
         ("secure_scheme_headers", Value::Map(pairs)) => match pairs.iter().find(|(_, word)| !is_text(word)) {
             Some((header, word)) => Err(format!("the value of {header} must be a text, not {word}")),
             None => Ok(()),
         },
         _ => Ok(()),
+    }
+}
+
+fn all_pairs(pairs: &[Value], is_pair: fn(&str) -> bool) -> Result<(), Problem> {
+    match pairs.iter().find(|pair| !is_pair(&pair.shown())) {
+        Some(pair) => Err(format!("{pair} is not of the form KEY=VALUE")),
+        None => Ok(()),
     }
 }
 
@@ -84,6 +104,22 @@ fn number(value: &Value) -> Result<Value, Problem> {
     }
 }
 
+/// The machine is looked at only when it is asked for.
+fn count(value: &Value, context: &Context) -> Result<Value, Problem> {
+    match value {
+        value if is_auto(value) => Ok(Value::Int(Machine::under(&context.machine_root).workers() as i64)),
+        value => number(value).map_err(|problem| match problem.as_str() {
+            "must be a whole number" => "must be a whole number or auto".to_owned(),
+            _ => problem,
+        }),
+    }
+}
+
+/// Whether the number is left to the server.
+pub(crate) fn is_auto(value: &Value) -> bool {
+    matches!(value, Value::Str(text) if text.trim().eq_ignore_ascii_case("auto"))
+}
+
 fn text(value: &Value) -> Result<Option<String>, Problem> {
     match value {
         Value::None => Ok(None),
@@ -95,8 +131,7 @@ fn text(value: &Value) -> Result<Option<String>, Problem> {
 fn texts(value: &Value) -> Result<Vec<String>, Problem> {
     let wrong = |item: &Value| format!("{item} in the list must be a text");
     match value {
-        Value::None => Ok(Vec::new()),
-        Value::Str(text) if text.is_empty() => Ok(Vec::new()),
+        value if value.is_false() => Ok(Vec::new()),
         Value::Str(text) => Ok(vec![text.trim().to_owned()]),
         Value::List(items) => items.iter().map(|item| text(item).ok().flatten().ok_or_else(|| wrong(item))).collect(),
         _ => Err("must be a list of texts".to_owned()),
@@ -124,20 +159,49 @@ fn addresses(value: &Value) -> Result<Vec<String>, Problem> {
     Ok(entries)
 }
 
-/// What is not there yet takes its other spellings too, so that the refusal says that and not something else.
 fn choice(setting: &Setting, value: &Value, words: &[&str]) -> Result<Value, Problem> {
     let wrong = || format!("must be one of {}", words.join(", "));
-    match value {
-        Value::None | Value::Bool(false) if setting.support == Support::NotYet => {
-            return Ok(setting.default_value());
-        }
-        Value::Bool(true) if setting.support == Support::NotYet => return Ok(value.clone()),
-        _ => {}
+    if let Some(word) = as_switch(setting.name, value) {
+        return Ok(Value::text(word));
     }
     let word = text(value).map_err(|_| wrong())?.ok_or_else(wrong)?.to_lowercase();
     match words.contains(&word.as_str()) {
         true => Ok(Value::Str(word)),
         false => Err(wrong()),
+    }
+}
+
+/// The two choices that Gunicorn takes as switches too.
+fn as_switch(name: &str, value: &Value) -> Option<&'static str> {
+    let word = match value {
+        Value::Str(text) => text.trim().to_lowercase(),
+        _ => String::new(),
+    };
+    match (name, value, word.as_str()) {
+        ("proxy_protocol" | "http2_cleartext", Value::None | Value::Bool(false), _) => Some("off"),
+        ("http2_cleartext", Value::Bool(true), _) => Some("prior-knowledge"),
+        ("proxy_protocol", Value::Bool(true), _) | ("proxy_protocol", _, "true" | "1") => Some("auto"),
+        ("proxy_protocol", _, "false" | "0" | "none") => Some("off"),
+        ("asgi_loop" | "asgi_lifespan" | "http_parser", Value::None, _) => Some("auto"),
+        _ => None,
+    }
+}
+
+/// HTTP versions, in the order of preference.
+fn protocols(value: &Value) -> Result<Value, Problem> {
+    let names: Vec<String> =
+        names(value)?.iter().map(|name| name.to_lowercase()).filter(|name| !name.is_empty()).collect();
+    match names.iter().find(|name| !["h1", "h2"].contains(&name.as_str())) {
+        Some(unknown) => Err(format!("{} is not a protocol, h1 and h2 are", quoted(unknown))),
+        None if names.is_empty() => Ok(Value::texts(["h1"])),
+        None => Ok(Value::texts(names)),
+    }
+}
+
+fn within(number: i64, least: i64, most: i64) -> Result<(), Problem> {
+    match (least..=most).contains(&number) {
+        true => Ok(()),
+        false => Err(format!("must be between {least} and {most}")),
     }
 }
 
@@ -148,28 +212,25 @@ fn class(value: &Value) -> Result<Value, Problem> {
     }
 }
 
+/// As Gunicorn keeps it: a pair of host and port, or the path of the socket.
+fn statsd_host(value: &Value) -> Result<Value, Problem> {
+    let Some(text) = text(value)? else {
+        return Ok(Value::None);
+    };
+    Ok(match StatsdAddress::parse(&text)? {
+        StatsdAddress::Udp { host, port } => Value::Tuple(vec![Value::Str(host), Value::Int(port.into())]),
+        StatsdAddress::Unix { path } => Value::text(path.to_string_lossy()),
+    })
+}
+
 fn directory(value: &Value, start: &Path) -> Result<Value, Problem> {
     let path = text(value)?.ok_or("must be a directory")?;
-    let path = normal(&start.join(path));
+    let path = full_path(start, &path);
     match (path.exists(), path.is_dir()) {
         (true, true) => Ok(Value::text(path.to_string_lossy())),
         (true, false) => Err("is not a directory".to_owned()),
         (false, _) => Err("can't chdir to it, there is no such directory".to_owned()),
     }
-}
-
-/// Without `.` and `..`, by name only: what a link points at does not matter, as in the original.
-fn normal(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(normal.pop()),
-            part => normal.push(part),
-        }
-    }
-    normal
 }
 
 fn map(value: &Value) -> Result<Value, Problem> {
@@ -182,23 +243,24 @@ fn map(value: &Value) -> Result<Value, Problem> {
 /// The number of arguments is looked at by whoever holds the function itself.
 fn hook(value: &Value) -> Result<Value, Problem> {
     match value {
-        Value::Callable(_) | Value::Str(_) => Ok(value.clone()),
-        _ => Err("must be a function".to_owned()),
+        Value::Callable(_) => Ok(value.clone()),
+        Value::Str(path) if path.contains('.') => Ok(value.clone()),
+        _ => Err("must be a function, or the dotted path of one".to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::find;
+    use crate::{Context, find};
 
     /// What becomes of a value, as it would be printed.
     fn taken(name: &str, value: Value) -> String {
-        checked(find(name).unwrap(), &value, Path::new("/tmp")).unwrap().to_string()
+        checked(find(name).unwrap(), &value, &Context::bare()).unwrap().to_string()
     }
 
     fn problem(name: &str, value: Value) -> String {
-        checked(find(name).unwrap(), &value, Path::new("/tmp")).unwrap_err()
+        checked(find(name).unwrap(), &value, &Context::bare()).unwrap_err()
     }
 
     #[test]
@@ -209,11 +271,12 @@ mod tests {
             assert_eq!(taken("workers", value), number);
         }
         for value in [Value::Float(2.5), Value::None, Value::text("abc"), Value::texts(["3"])] {
-            assert_eq!(problem("workers", value), "must be a whole number");
+            assert_eq!(problem("backlog", value), "must be a whole number");
         }
         assert_eq!(problem("umask", Value::text("022")), "must be a whole number");
         assert_eq!(problem("timeout", Value::Int(-1)), "must not be negative");
         assert_eq!(problem("backlog", Value::Int(1 << 31)), "must be at most 2147483647");
+        assert_eq!(problem("http2_max_frame_size", Value::Int(1)), "must be between 16384 and 16777215");
     }
 
     #[test]
@@ -228,7 +291,14 @@ mod tests {
         assert_eq!(problem("pythonpath", Value::texts(["a"])), "must be a text");
         assert_eq!(problem("header_map", Value::text("x")), "must be one of drop, refuse, dangerous");
         assert_eq!(problem("worker_class", Value::Int(5)), "must be a class");
-        assert_eq!(problem("pre_fork", Value::Int(5)), "must be a function");
+        let sentence = "must be a function, or the dotted path of one";
+        assert_eq!(
+            (problem("pre_fork", Value::Int(5)), problem("pre_fork", Value::text("f"))),
+            (sentence.into(), sentence.into())
+        );
+        assert_eq!(taken("proxy_protocol", Value::text("None")), "'off'");
+        assert_eq!(taken("proxy_protocol", Value::text("TRUE")), "'auto'");
+        assert_eq!(taken("asgi_loop", Value::None), "'auto'");
     }
 
     #[test]
@@ -239,6 +309,11 @@ mod tests {
         assert_eq!(problem("bind", Value::text("")), "names no address");
         assert_eq!(taken("raw_env", Value::texts([" A=1=2 ", "B="])), "['A=1=2', 'B=']");
         assert_eq!(problem("raw_env", Value::texts(["A"])), "'A' is not of the form KEY=VALUE");
+        assert_eq!(problem("raw_paste_global_conf", Value::texts([r"A\=b"])), r"'A\\=b' is not of the form KEY=VALUE");
+        assert_eq!(taken("reload_extra_files", Value::Bool(false)), "[]");
+        assert_eq!(taken("http_protocols", Value::text(" H2,,h1")), "['h2', 'h1']");
+        assert_eq!(taken("http_protocols", Value::None), "['h1']");
+        assert_eq!(problem("http_protocols", Value::text("h3")), "'h3' is not a protocol, h1 and h2 are");
         assert_eq!(taken("forwarder_headers", Value::text(" a,,b ")), "['a', 'b']");
     }
 
@@ -258,6 +333,7 @@ mod tests {
         assert_eq!(problem("chdir", Value::text("/etc/passwd")), "is not a directory");
         assert_eq!(problem("chdir", Value::text("/no")), "can't chdir to it, there is no such directory");
         assert_eq!(problem("reload_extra_files", Value::texts(["/no/file"])), "there is no file '/no/file'");
+        assert_eq!(problem("paste", Value::text("no.ini#a")), "'/tmp/no.ini' not found");
         assert_eq!(taken("reload_extra_files", Value::text("/no/*")), "['/no/*']");
     }
 }

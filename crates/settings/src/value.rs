@@ -19,8 +19,10 @@ pub enum Value {
     Float(f64),
     /// Text.
     Str(String),
-    /// A list or tuple.
+    /// A list, or a tuple of a conf file.
     List(Vec<Value>),
+    /// What Gunicorn keeps as a tuple: an address of a host and a port.
+    Tuple(Vec<Value>),
     /// A dict with text keys, in the order of the source.
     Map(Vec<(String, Value)>),
     /// A function or class of the conf file, by its qualified name.
@@ -38,6 +40,17 @@ impl Value {
     /// A list of texts.
     pub fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Value {
         Value::List(texts.into_iter().map(Value::text).collect())
+    }
+
+    /// What Python takes for false: where a conf file means to say nothing.
+    pub fn is_false(&self) -> bool {
+        match self {
+            Value::None | Value::Bool(false) | Value::Int(0) => true,
+            Value::Str(text) => text.is_empty(),
+            Value::List(items) => items.is_empty(),
+            Value::Map(pairs) => pairs.is_empty(),
+            _ => false,
+        }
     }
 
     /// As Python's `str()` shows it: texts bare, lists and dicts with quoted members.
@@ -63,6 +76,10 @@ impl fmt::Display for Value {
                 let items: Vec<String> = items.iter().map(Value::to_string).collect();
                 write!(f, "[{}]", items.join(", "))
             }
+            Value::Tuple(items) => {
+                let items: Vec<String> = items.iter().map(Value::to_string).collect();
+                write!(f, "({})", items.join(", "))
+            }
             Value::Map(pairs) => {
                 let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{}: {value}", quoted(key))).collect();
                 write!(f, "{{{}}}", pairs.join(", "))
@@ -85,12 +102,25 @@ pub(crate) fn quoted(text: &str) -> String {
             '\t' => literal.push_str("\\t"),
             '\\' => literal.push_str("\\\\"),
             letter if letter == quote => literal.extend(['\\', letter]),
-            letter if letter.is_ascii_control() => literal.push_str(&format!("\\x{:02x}", letter as u32)),
-            letter => literal.push(letter),
+            letter if is_printable(letter) => literal.push(letter),
+            letter => literal.push_str(&escaped(letter as u32)),
         }
     }
     literal.push(quote);
     literal
+}
+
+/// A letter before it keeps marks that combine with one from being escaped, which Python does not do.
+fn is_printable(letter: char) -> bool {
+    !letter.is_control() && !format!("a{letter}").escape_debug().skip(1).eq(letter.escape_unicode())
+}
+
+fn escaped(code: u32) -> String {
+    match code {
+        ..=0xff => format!("\\x{code:02x}"),
+        0x100..=0xffff => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +133,9 @@ mod tests {
         assert_eq!(map.to_string(), r#"{"a'b": ['x', 'y\n'], 'n': None}"#);
         assert_eq!(Value::Float(2.0).to_string(), "2.0");
         assert_eq!(Value::text("it's \"both\"").to_string(), r#"'it\'s "both"'"#);
+        assert_eq!(Value::text("\0é\u{200b}\u{e0001}").to_string(), r"'\x00é\u200b\U000e0001'");
+        assert_eq!(Value::text("e\u{301}").to_string(), "'e\u{301}'");
+        assert_eq!(Value::Tuple(vec![Value::text("a"), Value::Int(1)]).to_string(), "('a', 1)");
         assert_eq!(Value::text("bare").shown(), "bare");
     }
 }

@@ -4,6 +4,7 @@
 //! - [`error_log`]: the server's own log, in Gunicorn's line format
 //! - [`access_log`]: one line per request, in a format of the operator's
 //! - [`logs`]: opening what the settings name
+//! - [`statsd`]: metrics for a statsd server
 //! - [`timestamp`]: the two notations of time that logs use
 //! - [`scoreboard`]: one slot of shared memory per worker
 //! - [`events`]: the pipe on which workers report to the master
@@ -14,4 +15,5 @@ pub mod events;
 pub mod log_file;
 pub mod logs;
 pub mod scoreboard;
+pub mod statsd;
 pub mod timestamp;

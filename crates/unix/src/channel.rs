@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg,
     socketpair,
@@ -46,6 +47,19 @@ impl Channel {
 
     /// Sends one message with copies of these descriptors, waiting for room.
     pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(message, descriptors, MsgFlags::empty())
+    }
+
+    /// Sends one message if there is room for it now; says whether there was.
+    pub fn try_send(&self, message: &[u8]) -> io::Result<bool> {
+        match self.send_with(message, &[], MsgFlags::MSG_DONTWAIT) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn send_with(&self, message: &[u8], descriptors: &[BorrowedFd<'_>], flags: MsgFlags) -> io::Result<()> {
         if message.is_empty() || message.len() > LONGEST_MESSAGE || descriptors.len() > MOST_DESCRIPTORS {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "message empty or too large"));
         }
@@ -57,7 +71,7 @@ impl Channel {
                 self.0.as_raw_fd(),
                 &[IoSlice::new(message)],
                 control,
-                MsgFlags::MSG_NOSIGNAL,
+                MsgFlags::MSG_NOSIGNAL | flags,
                 None,
             ) {
                 Ok(_) => Ok(()),
@@ -65,6 +79,14 @@ impl Channel {
                 Err(errno) => Err(errno.into()),
             };
         }
+    }
+
+    /// Whether the other end has messages of ours that it has not read.
+    pub fn has_unread(&self) -> io::Result<bool> {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: the descriptor is open for as long as `self` is, and the kernel writes one int to where `bytes` is.
+        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+        if result == 0 { Ok(bytes > 0) } else { Err(io::Error::last_os_error()) }
     }
 
     /// Waits for the next message.
@@ -82,6 +104,7 @@ impl Channel {
         let mut space = nix::cmsg_space!([RawFd; MOST_DESCRIPTORS]);
         let (length, raw) = {
             let mut slices = [IoSliceMut::new(&mut buffer)];
+            let mut was_reset = false;
             let message = loop {
                 match recvmsg::<UnixAddr>(
                     self.0.as_raw_fd(),
@@ -92,6 +115,8 @@ impl Channel {
                     Ok(message) => break message,
                     Err(Errno::EINTR) => {}
                     Err(Errno::EAGAIN) => return Ok(Received::Nothing),
+                    // The other end has left without reading all it was sent; what it had sent itself comes after this.
+                    Err(Errno::ECONNRESET) if !was_reset => was_reset = true,
                     Err(Errno::ECONNRESET) => return Ok(Received::Closed),
                     Err(errno) => return Err(errno.into()),
                 }
@@ -125,6 +150,39 @@ mod tests {
     use std::io::{Read, Write};
 
     use super::*;
+
+    #[test]
+    fn a_full_channel_is_said_to_be_full() {
+        let (left, right) = Channel::pair().unwrap();
+        let mut sent = 0;
+        while left.try_send(&[1; 1024]).unwrap() {
+            sent += 1;
+        }
+        assert!(sent > 10, "{sent}");
+        assert!(matches!(right.receive().unwrap(), Received::Message(..)));
+        assert!(left.try_send(&[1; 1024]).unwrap());
+    }
+
+    #[test]
+    fn last_words_arrive_though_not_all_was_read() {
+        let (left, right) = Channel::pair().unwrap();
+        left.send(b"never read", &[]).unwrap();
+        right.send(b"last words", &[]).unwrap();
+        drop(right);
+        let Received::Message(words, _) = left.receive().unwrap() else { panic!("no message") };
+        assert_eq!(words, b"last words");
+        assert!(matches!(left.receive().unwrap(), Received::Closed));
+    }
+
+    #[test]
+    fn what_the_other_end_has_not_read_shows() {
+        let (left, right) = Channel::pair().unwrap();
+        assert!(!left.has_unread().unwrap());
+        left.send(b"one", &[]).unwrap();
+        assert!(left.has_unread().unwrap());
+        right.receive().unwrap();
+        assert!(!left.has_unread().unwrap());
+    }
 
     #[test]
     fn messages_keep_their_edges_and_carry_descriptors() {

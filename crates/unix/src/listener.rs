@@ -3,12 +3,13 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use nix::libc;
 use nix::sys::stat::{Mode, umask};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -30,10 +31,14 @@ pub struct Listener {
 
 impl Listener {
     /// Listens on TCP: SO_REUSEADDR so that a restart need not wait, TCP_NODELAY for what is
-    /// accepted from it, non-blocking, close-on-exec.
-    pub fn tcp(address: SocketAddr, backlog: u32) -> io::Result<Self> {
+    /// accepted from it, non-blocking, close-on-exec. With `reuse_port` (SO_REUSEPORT) others of
+    /// the same user's that say so too may listen at the same address.
+    pub fn tcp(address: SocketAddr, backlog: u32, reuse_port: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
+        if reuse_port {
+            socket.set_reuse_port(true)?;
+        }
         socket.set_tcp_nodelay(true)?;
         socket.bind(&SockAddr::from(address))?;
         Self::listening(socket, backlog)
@@ -98,19 +103,58 @@ impl AsFd for Listener {
     }
 }
 
+/// How many connections wait at a TCP socket that nobody has accepted yet; `None` for a Unix
+/// socket, whose queue the kernel does not tell.
+pub fn backlog(listener: impl AsFd) -> io::Result<Option<u32>> {
+    /// The length of what every Linux knows of `struct tcp_info`: eight bytes and 24 numbers.
+    const WORDS: usize = 2 + 24;
+    /// `tcpi_unacked`, which in a listening socket counts what is not accepted.
+    const UNACKED: usize = 2 + 4;
+    let mut information = [0_u32; WORDS];
+    let mut length = size_of_val(&information) as libc::socklen_t;
+    // SAFETY: the descriptor is open for as long as it is borrowed; the kernel writes at most
+    // `length` bytes, which is what the array has, and any bytes are valid numbers.
+    let result = unsafe {
+        libc::getsockopt(
+            listener.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            information.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 {
+        return Ok(Some(information[UNACKED]));
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT) => Ok(None),
+        _ => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
     #[test]
     fn tcp_listens_on_a_port_of_its_own() {
-        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16, false).unwrap();
         let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
         std::net::TcpStream::connect(address).unwrap();
-        let error = Listener::tcp(address, 16).unwrap_err();
+        let error = Listener::tcp(address, 16, false).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_port_is_shared_by_those_who_agree_to_it() {
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16, true).unwrap();
+        let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
+        assert_eq!(Listener::tcp(address, 16, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(Listener::tcp(address, 16, true).unwrap().address(), listener.address());
     }
 
     #[test]
@@ -125,5 +169,21 @@ mod tests {
         fs::write(&file, "kept").unwrap();
         assert_eq!(Listener::unix(&file, 16, 0).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+    }
+
+    #[test]
+    fn the_backlog_counts_what_nobody_has_accepted() {
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16, false).unwrap();
+        assert_eq!(backlog(&listener).unwrap(), Some(0));
+        let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
+        let clients = [(); 3].map(|()| std::net::TcpStream::connect(address).unwrap());
+        assert_eq!(backlog(&listener).unwrap(), Some(3));
+        let listener = listener.into_tcp();
+        listener.accept().unwrap();
+        assert_eq!(backlog(&listener).unwrap(), Some(2));
+        drop(clients);
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(backlog(Listener::unix(&folder.path().join("s"), 16, 0).unwrap()).unwrap(), None);
+        assert!(backlog(File::open("/dev/null").unwrap()).is_err());
     }
 }

@@ -115,15 +115,21 @@ pub(crate) struct AnswerBody {
 }
 
 impl AnswerBody {
-    /// `length`: the response's Content-Length.
-    pub(crate) fn new(content: Content, length: Option<u64>, activity: Rc<Activity>, shared: Rc<Shared>) -> Self {
+    /// `length`: the response's Content-Length. `bodiless`: nobody waits for a body, and hyper
+    /// knows it.
+    pub(crate) fn new(
+        content: Content,
+        length: Option<u64>,
+        bodiless: bool,
+        activity: Rc<Activity>,
+        shared: Rc<Shared>,
+    ) -> Self {
         let whole = match &content {
             Content::Whole(bytes) => Some(bytes.len() as u64),
             Content::Pieces(_) | Content::File { .. } => None,
         };
-        // Where no body is allowed there is none, whatever the length says.
-        let exact = length.is_some() && (whole == length || whole == Some(0));
-        let too_short = length > whole && whole.is_some() && !exact;
+        let exact = length.is_some() && whole == length;
+        let too_short = whole.is_some() && length > whole && !bodiless;
         Self { content, exact, too_short, sent_rest: Cell::new(false), activity, shared }
     }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use ferricorn_application::{Connection, Head, Request, error_page};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
@@ -93,15 +93,17 @@ impl std::error::Error for NoAnswer {}
 
 impl Client {
     async fn answer(self: Rc<Self>, request: http::Request<Incoming>) -> Result<Response<AnswerBody>, NoAnswer> {
-        let arrived = self.shared.access_log.as_ref().map(|_| Instant::now());
+        let arrived = self.shared.measures_requests().then(Instant::now);
         self.activity.busy.set(true);
         self.activity.answered.set(false);
         self.activity.used.set(true);
         self.activity.head_since.set(None);
         let settings = &self.shared.settings;
+        // As hyper knows it: to hyper a method that is folded below is none of those it knows.
+        let is_head = request.method() == Method::HEAD;
         let (mut head, incoming) = request.into_parts();
-        let judged =
-            limits::check(&head, settings).and_then(|()| self.shared.policy.apply(&mut head, &self.connection.remote));
+        let judged = limits::check(&mut head, settings)
+            .and_then(|()| self.shared.policy.apply(&mut head, &self.connection.remote));
         let https = match judged {
             Ok(https) => https,
             Err(refusal) => return Ok(self.refuse(refusal)),
@@ -122,7 +124,7 @@ impl Client {
         let request = Request { head, body, https, connection: Rc::clone(&self.connection) };
         self.shared.push(Job { request, activity: Rc::clone(&self.activity), reply, arrived });
         match answer.await {
-            Ok(answer) => Ok(self.respond(answer, self.shared.closes_connections())),
+            Ok(answer) => Ok(self.respond(answer, is_head, self.shared.closes_connections())),
             Err(_) => Err(NoAnswer),
         }
     }
@@ -141,17 +143,19 @@ impl Client {
     fn refuse(&self, refusal: Refusal) -> Response<AnswerBody> {
         log::warn!("Invalid request from ip={}: {}", self.address(), refusal.detail);
         let (head, page) = error_page::page(refusal.status, &refusal.detail);
-        self.respond(Answer { head, content: Content::Whole(page) }, true)
+        self.respond(Answer { head, content: Content::Whole(page) }, false, true)
     }
 
-    fn respond(&self, answer: Answer, close: bool) -> Response<AnswerBody> {
+    fn respond(&self, answer: Answer, is_head: bool, close: bool) -> Response<AnswerBody> {
         self.activity.answered.set(true);
         let Answer { head: Head { status, reason, mut headers, length }, content } = answer;
         if close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(header::SERVER, HeaderValue::from_static("ferricorn"));
-        let body = AnswerBody::new(content, length, Rc::clone(&self.activity), Rc::clone(&self.shared));
+        let bodiless =
+            is_head || status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let body = AnswerBody::new(content, length, bodiless, Rc::clone(&self.activity), Rc::clone(&self.shared));
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;

@@ -196,6 +196,10 @@ impl Exchange for CallExchange {
         self.begun.get()
     }
 
+    fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
     fn settle(&self) {
         // With nothing else to do, or when it is time, a turn costs next to nothing; else finished
         // responses wait for the end of this call, unless calls have been seen to go on.

@@ -11,7 +11,8 @@
 //!   `hints`: the one thing that goes past hyper
 //! - `wire`: the client's socket as hyper sees it
 //! - `shared`: the state that all of these share, serving, draining or leaving
-//! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s
+//! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s, which
+//!   `watch` hurries
 
 mod accept;
 mod answer;
@@ -27,6 +28,7 @@ mod shared;
 mod signals;
 mod sources;
 mod sweep;
+mod watch;
 mod wire;
 
 pub use pump::run;

@@ -1,4 +1,4 @@
-//! Requests that hyper takes and Gunicorn would not.
+//! Requests that hyper takes and Gunicorn would not, and methods that it turns to upper case.
 
 use ferricorn_settings::Settings;
 use http::request::Parts;
@@ -17,7 +17,11 @@ const REQUEST_LINE_REST: usize = " ".len() + " HTTP/1.1".len();
 const HEADER_LINE_REST: usize = ": ".len() + "\r\n".len();
 
 /// Judges a head by the limits and rules of the settings.
-pub(crate) fn check(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
+pub(crate) fn check(head: &mut Parts, settings: &Settings) -> Result<(), Refusal> {
+    check_method(&head.method, settings)?;
+    if settings.casefold_http_method {
+        head.method = upper_case(&head.method)?;
+    }
     check_request_line(head, settings)?;
     if head.headers.len() > settings.limit_request_fields {
         return Err(too_large("Limit request headers fields".to_owned()));
@@ -37,19 +41,30 @@ pub(crate) fn check(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_request_line(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
-    let method = head.method.as_str();
+/// That it is a token hyper has made sure of.
+fn check_method(method: &Method, settings: &Settings) -> Result<(), Refusal> {
+    let name = method.as_str();
     let conventional =
-        (3..=20).contains(&method.len()) && !method.bytes().any(|byte| byte.is_ascii_lowercase() || byte == b'#');
-    if !conventional {
-        return Err(bad(format!("Invalid Method '{method}'")));
+        (3..=20).contains(&name.len()) && !name.bytes().any(|byte| byte.is_ascii_lowercase() || byte == b'#');
+    if conventional || settings.permit_unconventional_http_method {
+        Ok(())
+    } else {
+        Err(bad(format!("Invalid Method '{name}'")))
     }
+}
+
+fn upper_case(method: &Method) -> Result<Method, Refusal> {
+    let name = method.as_str().to_ascii_uppercase();
+    Method::from_bytes(name.as_bytes()).map_err(|_| bad(format!("Invalid Method '{name}'")))
+}
+
+fn check_request_line(head: &Parts, settings: &Settings) -> Result<(), Refusal> {
     check_target(head)?;
     let target = match (head.uri.path_and_query(), head.uri.authority()) {
         (Some(target), None) => target.as_str().len(),
         _ => head.uri.to_string().len(),
     };
-    let length = method.len() + target + REQUEST_LINE_REST;
+    let length = head.method.as_str().len() + target + REQUEST_LINE_REST;
     if settings.limit_request_line > 0 && length > settings.limit_request_line {
         let detail = format!("Request Line is too large ({length} > {})", settings.limit_request_line);
         return Err(Refusal { status: StatusCode::URI_TOO_LONG, detail });

@@ -19,7 +19,7 @@ use crate::hints::Hints;
 use crate::seat::Seat;
 use crate::shared::{Job, Phase, Shared};
 use crate::signals::{self, Signals};
-use crate::sources::Sources;
+use crate::sources;
 use crate::sweep;
 
 /// What a finished response gets to reach its client when the worker must leave at once.
@@ -63,13 +63,21 @@ fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn
     if seat.reopened_early.load(Ordering::Relaxed) {
         signals::reopen_logs(&shared);
     }
+    // Before anybody is told that this worker serves: a change made after that is seen.
+    let sources = shared.settings.reload.then(|| {
+        let imported = application.source_files();
+        runtime.block_on(async { sources::begin(&shared, imported) })
+    });
     shared.slot.beat();
     shared.reporter.report(Kind::Ready)?;
-    let mut sources = Sources::default();
     loop {
         match runtime.block_on(next(&shared)) {
             Next::Call => call_queued(&runtime, &shared, application),
-            Next::Look => sources.look(&shared, application),
+            Next::Look => {
+                let imported = application.source_files();
+                let changed = sources.as_ref().and_then(|sources| sources.borrow_mut().look(imported));
+                sources::tell(&shared, changed);
+            }
             Next::Leave => break,
         }
     }
@@ -135,16 +143,21 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
     let logged = shared.access_log.as_ref().map(|_| (request.head.clone(), Rc::clone(&request.connection)));
     application.call(request, Rc::clone(&exchange) as Rc<dyn Exchange>);
     exchange.close();
+    let elapsed = arrived.map(|arrived| arrived.elapsed()).unwrap_or_default();
+    let status = exchange.status.get().as_u16();
     if let (Some(access_log), Some((head, connection))) = (&shared.access_log, &logged) {
         access_log.borrow_mut().record(&Entry {
             request: head,
             connection,
-            status: exchange.status.get().as_u16(),
+            status,
             response_headers: &exchange.logged_headers.borrow(),
             sent: exchange.sent.get(),
-            elapsed: arrived.map(|arrived| arrived.elapsed()).unwrap_or_default(),
+            elapsed,
             annotations: &exchange.annotations.borrow(),
         });
+    }
+    if let Some(statsd) = &shared.statsd {
+        statsd.request(status, elapsed);
     }
     shared.end_call();
 }

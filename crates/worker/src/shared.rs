@@ -11,6 +11,7 @@ use ferricorn_settings::Settings;
 use ferricorn_telemetry::access_log::AccessLog;
 use ferricorn_telemetry::events::{Kind, Reporter};
 use ferricorn_telemetry::scoreboard::SlotWriter;
+use ferricorn_telemetry::statsd::Statsd;
 use ferricorn_unix::clock;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
@@ -41,7 +42,7 @@ pub(crate) struct Job {
     pub(crate) activity: Rc<Activity>,
     /// Takes the answer to the connection; closed when the client is gone.
     pub(crate) reply: oneshot::Sender<Answer>,
-    /// When the head had arrived; only where an access log wants to know.
+    /// When the head had arrived; only where access log or metrics want to know.
     pub(crate) arrived: Option<Instant>,
 }
 
@@ -94,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) slot: SlotWriter,
     pub(crate) reporter: Reporter,
     pub(crate) access_log: Option<RefCell<AccessLog>>,
+    pub(crate) statsd: Option<Statsd>,
     queue: RefCell<VecDeque<Job>>,
     /// Answers on their way to their connections. They are delivered from within the runtime: to
     /// wake a task from outside costs a system call each time.
@@ -134,6 +136,7 @@ impl Shared {
         let share = (settings.max_requests > 0).then(|| settings.max_requests + jitter);
         Rc::new(Self {
             policy: Policy::new(&settings),
+            statsd: open_statsd(&settings),
             settings,
             slot,
             reporter,
@@ -159,6 +162,11 @@ impl Shared {
 
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// Whether anybody wants to know how long requests take.
+    pub(crate) fn measures_requests(&self) -> bool {
+        self.access_log.is_some() || self.statsd.is_some()
     }
 
     /// Stops accepting, and leaves when nothing is left to do or `until` has come.
@@ -329,4 +337,9 @@ impl Shared {
             }
         }
     }
+}
+
+/// A worker serves without metrics rather than not at all.
+fn open_statsd(settings: &Settings) -> Option<Statsd> {
+    Statsd::open(settings).inspect_err(|error| log::warn!("{error}")).ok().flatten()
 }
