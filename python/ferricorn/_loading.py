@@ -124,7 +124,7 @@ def load(specification: str, reload: bool = False) -> Callable[..., Any]:
     except SyntaxError as error:
         if not reload:
             raise
-        logging.getLogger("gunicorn.error").exception("The application cannot be compiled")
+        logging.getLogger("gunicorn.error").exception(error)
         if error.filename is not None:
             _extra_sources.append(error.filename)
         return _explain(traceback.format_exc())
