@@ -18,7 +18,12 @@ import traceback
 from types import ModuleType
 from typing import Any, Callable
 
+from ferricorn import _standins
+
 CONFIGURATION_MODULE = "__config__"
+
+# What is run and imported here may import gunicorn.
+_standins.install()
 
 # Files to watch with `reload` that belong to no module, because they could not be compiled.
 _extra_sources: list[str] = []
