@@ -23,6 +23,7 @@ use ferricorn_unix::{descriptor, poll};
 use crate::backoff::Backoff;
 use crate::forward::Forward;
 use crate::generation::{Generation, GenerationId, LeavingMold};
+use crate::memory_events::MemoryEvents;
 use crate::pidfile::PidFile;
 use crate::signals::{Event, Signals};
 use crate::sockets::{self, Bound};
@@ -58,6 +59,7 @@ pub(crate) struct Arbiter {
     /// Where metrics go, if the settings say so and no logger of the application's sends them.
     pub(crate) statsd: Option<Statsd>,
     pub(crate) scoreboard: Scoreboard,
+    pub(crate) memory_events: MemoryEvents,
     reports: Reports,
     /// The write end of the workers' pipe; handed to molds.
     pub(crate) events_for_workers: OwnedFd,
@@ -124,6 +126,7 @@ impl Arbiter {
             statsd: None,
             signals: Signals::install()?,
             scoreboard: Scoreboard::create(SLOTS)?,
+            memory_events: MemoryEvents::of_this_process(),
             reports: Reports::new(events_read),
             events_for_workers: events_write,
             life_for_workers: life_read,
@@ -172,6 +175,8 @@ impl Arbiter {
                 if self.last_look.elapsed() >= TICK {
                     self.last_look = Instant::now();
                     self.look_for_silent_workers()?;
+                    self.look_for_late_boots()?;
+                    self.replace_what_is_due();
                     self.measure_backlog()?;
                 }
                 self.press_leaving_molds()?;
@@ -212,8 +217,9 @@ impl Arbiter {
                 log::warn!("USR2 ignored: {} cannot yet replace its own binary. Use HUP.", self.launch.program);
                 Ok(())
             }
+            Event::Winch if self.daemonized => self.want(0),
             Event::Winch => {
-                log::debug!("SIGWINCH ignored.");
+                log::debug!("SIGWINCH ignored: not a daemon.");
                 Ok(())
             }
         }
