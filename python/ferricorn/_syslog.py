@@ -48,11 +48,11 @@ def _host_and_port(text: str) -> tuple[str, int]:
     parts = re.fullmatch(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:]*))(?::(?P<port>.*))?", text)
     if parts is None:
         raise RuntimeError(f"{text!r} is not a valid host and port of syslog.")
-    host = parts["v6"] if parts["v6"] is not None else parts["host"] or "localhost"
+    host = parts["host"] if parts["v6"] is None else parts["v6"]
     port = parts["port"]
     if port is not None and not port.isdigit():
         raise RuntimeError(f"{port!r} is not a valid port number of syslog.")
-    return host.lower(), SYSLOG_PORT if port is None else int(port)
+    return host.lower() if text else "localhost", SYSLOG_PORT if port is None else int(port)
 
 
 def syslog_handler(cfg: Any, line_format: str, name: str) -> logging.Handler:
