@@ -15,6 +15,7 @@ pub fn command(program: &str) -> Command {
         .bin_name(program.to_owned())
         .no_binary_name(true)
         .override_usage(usage_line(program))
+        .help_template("usage: {usage}\n\n{about}\n\n{all-args}")
         .about("Serves Python WSGI applications from forked workers. Takes the command line of Gunicorn.")
         .version(concat!("(version ", env!("CARGO_PKG_VERSION"), ")"))
         .infer_long_args(true)

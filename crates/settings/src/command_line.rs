@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(version.stdout, format!("ferricorn (version {})\n", env!("CARGO_PKG_VERSION")));
         let help = answer("--help").stdout;
         assert!(
-            help.contains("Usage: gunicorn [OPTIONS] [APP_MODULE]") && help.contains("\nServer Socket:\n"),
+            help.starts_with("usage: gunicorn [OPTIONS] [APP_MODULE]") && help.contains("\nServer Socket:\n"),
             "{help}"
         );
         for setting in TABLE {
