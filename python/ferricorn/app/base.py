@@ -50,15 +50,15 @@ class BaseApplication:
 
     def init(self, parser: argparse.ArgumentParser, opts: argparse.Namespace, args: list[str]) -> Mapping[str, Any] | None:
         """Return settings that count less than flags; for an `Application`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override init(parser, opts, args)")
 
     def load(self) -> Callable[..., Any]:
         """Return the WSGI application."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override load()")
 
     def load_config(self) -> None:
         """Set settings by `self.cfg.set`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override load_config()")
 
     def reload(self) -> None:
         """Make the settings anew."""
