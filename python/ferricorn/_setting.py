@@ -24,8 +24,8 @@ class Setting:
     name: ClassVar[str]
     section: ClassVar[str] = ""
     cli: ClassVar[list[str] | None] = None
-    validator: ClassVar[Callable[[Any], Any] | None] = None
-    type: ClassVar[Callable[[Any], Any] | None] = None
+    validator: ClassVar[Any] = None
+    type: ClassVar[Any] = None
     meta: ClassVar[str | None] = None
     action: ClassVar[str | None] = None
     nargs: ClassVar[str | None] = None
