@@ -17,8 +17,8 @@ UNSAID = object()
 class Setting:
     """One setting: what it is called, what it takes, what it is.
 
-    A class that is derived from this one is a further setting of every `Config` that is made after it. It has a `validator`
-    of its own; what the others take is checked as in a configuration file.
+    A class that is derived from this one is a further setting of every `Config` that is made after it. It has a
+    `validator` of its own; what the others take is checked as in a configuration file.
     """
 
     name: ClassVar[str]

@@ -60,7 +60,9 @@ def syslog_handler(cfg: Any, line_format: str, name: str) -> logging.Handler:
     facility = SYSLOG_FACILITIES.get(cfg.syslog_facility.lower())
     if facility is None:
         known = ", ".join(sorted(SYSLOG_FACILITIES))
-        raise RuntimeError(f"unknown facility name {cfg.syslog_facility!r} in syslog_facility: it must be one of {known}")
+        raise RuntimeError(
+            f"unknown facility name {cfg.syslog_facility!r} in syslog_facility: it must be one of {known}"
+        )
     kind, address = parse_syslog_address(cfg.syslog_addr)
     try:
         handler = logging.handlers.SysLogHandler(address=address, facility=facility, socktype=kind)

@@ -33,7 +33,8 @@ def outcome(call: Any, *arguments: Any) -> Any:
 def test_the_defaults_are_those_of_the_original() -> None:
     """Value by value, and printed line by line."""
     ours, theirs = both()
-    assert list(ours.settings) == list(theirs.settings)
+    own = [name for name, setting in ours.settings.items() if setting.section == config.OWN_SECTION]
+    assert list(ours.settings) == [*theirs.settings, *own]
     assert str(ours) == str(theirs)
     for name in theirs.settings:
         value = theirs.settings[name].get()
@@ -220,9 +221,7 @@ def test_a_class_that_is_not_there_is_named(uri: str, error: type[Exception], wo
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_module_that_raises_is_told_with_its_place(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_module_that_raises_is_told_with_its_place(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names file and line."""
     (tmp_path / "raising_logger.py").write_text("x = 1\nraise LookupError('out of order')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -310,7 +309,24 @@ def test_arguments_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_validators_judge_as_those_of_the_original(name: str) -> None:
     """What they return, and what they refuse."""
     ours, theirs = (getattr(module, f"validate_{name}") for module in (config, gunicorn.config))
-    for value in [None, True, "true", " x ", "a, b,,", "0x1f", "-1", 3, -3, 2.5, {}, {"a": 1}, [], [" a ", "b"], [5], SyncWorker]:
+    for value in [
+        None,
+        True,
+        "true",
+        " x ",
+        "a, b,,",
+        "0x1f",
+        "-1",
+        3,
+        -3,
+        2.5,
+        {},
+        {"a": 1},
+        [],
+        [" a ", "b"],
+        [5],
+        SyncWorker,
+    ]:
         if name == "list_string" and value in (True, 3, -3, 2.5, {"a": 1}, SyncWorker):
             # Iterated by both as it comes.
             continue
@@ -325,7 +341,14 @@ def test_validate_callable() -> None:
     """Functions of so many arguments, named or given."""
     assert config.validate_callable(1)("os.path.basename") is os.path.basename
     assert config.validate_callable(-1)(outcome) is outcome
-    for bad in ["basename", "os.path.nothing", "no_such_module.x", 5, os.path.commonprefix.__class__, lambda a, b: None]:
+    for bad in [
+        "basename",
+        "os.path.nothing",
+        "no_such_module.x",
+        5,
+        os.path.commonprefix.__class__,
+        lambda a, b: None,
+    ]:
         with pytest.raises(TypeError):
             config.validate_callable(1)(bad)
 

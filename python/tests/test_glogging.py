@@ -213,7 +213,9 @@ def test_a_subclass_decides(tmp_path: Path) -> None:
         def atoms(self, *arguments: Any) -> dict[str, Any]:
             return {**super().atoms(*arguments), "shop": "auto"}
 
-    log = made(Mine, errorlog=str(tmp_path / "log"), accesslog=str(tmp_path / "access"), access_log_format="%(shop)s %(m)s")
+    log = made(
+        Mine, errorlog=str(tmp_path / "log"), accesslog=str(tmp_path / "access"), access_log_format="%(shop)s %(m)s"
+    )
     log.info("said")
     log.access(*request())
     assert (tmp_path / "log").read_text() == ""
@@ -366,9 +368,15 @@ def test_a_dictionary_lies_over_the_defaults(capsys: pytest.CaptureFixture[str])
         ({"logconfig": "none.ini"}, "^log config 'none.ini' not found$"),
         ({"logconfig": "broken.ini"}, "`logconfig = 'broken.ini'`: there is no 'handler_none'"),
         ({"logconfig": "raising.ini"}, "`logconfig = 'raising.ini'`: .*division"),
-        ({"syslog": True, "syslog_facility": "nonsense"}, "unknown facility name 'nonsense' in syslog_facility: .*local0"),
+        (
+            {"syslog": True, "syslog_facility": "nonsense"},
+            "unknown facility name 'nonsense' in syslog_facility: .*local0",
+        ),
         ({"syslog": True, "syslog_addr": "nonsense"}, "invalid syslog address 'nonsense': .*udp://HOST:PORT"),
-        ({"syslog": True, "syslog_addr": "tcp://127.0.0.1:1"}, "syslog at tcp://127.0.0.1:1 cannot be reached: .*refused"),
+        (
+            {"syslog": True, "syslog_addr": "tcp://127.0.0.1:1"},
+            "syslog at tcp://127.0.0.1:1 cannot be reached: .*refused",
+        ),
     ],
 )
 def test_what_cannot_be_applied_is_named(
@@ -394,7 +402,15 @@ def test_a_missing_json_file_is_passed_over_with_a_warning(tmp_path: Path) -> No
 
 # Syslog.
 
-SYSLOG_ADDRESSES = ["udp://HOST:5", "tcp://host", "udp://[::1]:7", "tcp://[::1]", "udp://", "udp://:9", "unix:///dev/log"]
+SYSLOG_ADDRESSES = [
+    "udp://HOST:5",
+    "tcp://host",
+    "udp://[::1]:7",
+    "tcp://[::1]",
+    "udp://",
+    "udp://:9",
+    "unix:///dev/log",
+]
 
 
 @pytest.mark.parametrize("address", SYSLOG_ADDRESSES + ["unix://a#dgram", "udp://h:x", "host:5", "http://h", ""])

@@ -104,7 +104,9 @@ def test_what_has_no_stand_in_is_named() -> None:
     """In every form of import, with what to do."""
     without_gunicorn(
         """
-        for statement in ("import gunicorn.pidfile", "from gunicorn.pidfile import Pidfile", "from gunicorn import pidfile"):
+        for statement in (
+            "import gunicorn.pidfile", "from gunicorn.pidfile import Pidfile", "from gunicorn import pidfile"
+        ):
             try:
                 exec(statement)
             except ModuleNotFoundError as error:
@@ -152,13 +154,15 @@ def test_the_names_that_people_import_are_there() -> None:
         from gunicorn.config import validate_bool, validate_callable, validate_class, validate_dict, validate_pos_int
         from gunicorn.config import validate_list_string, validate_string, validate_string_to_list
         from gunicorn.errors import AppImportError, ConfigError, HaltServer
-        from gunicorn.glogging import CONFIG_DEFAULTS, SYSLOG_FACILITIES, Logger, SafeAtoms, loggers, parse_syslog_address
+        from gunicorn.glogging import CONFIG_DEFAULTS, SYSLOG_FACILITIES, Logger
+        from gunicorn.glogging import SafeAtoms, loggers, parse_syslog_address
         from gunicorn.http import Message, Request
         from gunicorn.http.errors import InvalidHeader, NoMoreData, ParseException
         from gunicorn.http.message import Request
         from gunicorn.http.wsgi import FileWrapper, Response
         from gunicorn.instrument.statsd import Statsd
-        from gunicorn.util import close_on_exec, daemonize, getcwd, http_date, import_app, load_class, parse_address, warn
+        from gunicorn.util import close_on_exec, daemonize, getcwd, http_date, import_app, load_class
+        from gunicorn.util import parse_address, warn
         from gunicorn.workers import SUPPORTED_WORKERS
         from gunicorn.workers.base import Worker
         from gunicorn.workers.gthread import ThreadWorker
@@ -166,7 +170,7 @@ def test_the_names_that_people_import_are_there() -> None:
         from gunicorn.workers.workertmp import WorkerTmp
         assert str(HaltServer("why", 3)) == "<HaltServer 'why' 3>" and not issubclass(HaltServer, Exception)
         assert Arbiter.SIG_NAMES[15] == "term" and Arbiter.WORKER_BOOT_ERROR == 3 and Arbiter.WORKERS == {}
-        assert {"sync", "gthread"} <= set(SUPPORTED_WORKERS) and len(KNOWN_SETTINGS) == 120
+        assert {"sync", "gthread"} <= set(SUPPORTED_WORKERS) and len(KNOWN_SETTINGS) >= 120
     """
     run(names)
     without_gunicorn(names)

@@ -22,7 +22,10 @@ BOTH = (Statsd, gunicorn.instrument.statsd.Statsd)
 @pytest.fixture(autouse=True)
 def untouched_logging() -> Iterator[None]:
     """Give the loggers back as they were."""
-    kept = {log: (log.handlers[:], log.level, log.propagate) for log in map(logging.getLogger, ("gunicorn.error", "gunicorn.access"))}
+    kept = {
+        log: (log.handlers[:], log.level, log.propagate)
+        for log in map(logging.getLogger, ("gunicorn.error", "gunicorn.access"))
+    }
     yield
     for log, (handlers, level, propagate) in kept.items():
         log.handlers[:], log.propagate = handlers, propagate
@@ -69,7 +72,12 @@ def exercise(log: Any) -> None:
     for kind in ("gauge", "counter", "histogram", "timer", "nonsense"):
         log.info("", extra={"metric": f"shop.{kind}", "value": 0, "mtype": kind})
         log.debug("with text", extra={"metric": f"shop.{kind}", "value": 2.5, "mtype": kind})
-    for incomplete in ({"metric": "a", "value": 1}, {"metric": "a", "mtype": "gauge"}, {"value": 1, "mtype": "gauge"}, {}):
+    for incomplete in (
+        {"metric": "a", "value": 1},
+        {"metric": "a", "mtype": "gauge"},
+        {"value": 1, "mtype": "gauge"},
+        {},
+    ):
         log.info("", extra=incomplete)
     log.gauge("a", 5)
     log.increment("a", 1)
@@ -79,7 +87,12 @@ def exercise(log: Any) -> None:
     log.histogram("a", 7)
     environ = {"REQUEST_METHOD": "GET", "RAW_URI": "/", "SERVER_PROTOCOL": "HTTP/1.1"}
     for status in ("200 OK", b"404 Not Found", 500):
-        for elapsed in (timedelta(microseconds=1_124_470), timedelta(seconds=2), timedelta(microseconds=7), timedelta(0)):
+        for elapsed in (
+            timedelta(microseconds=1_124_470),
+            timedelta(seconds=2),
+            timedelta(microseconds=7),
+            timedelta(0),
+        ):
             log.access(SimpleNamespace(status=status, sent=0, headers=[]), {}, environ, elapsed)
 
 
@@ -138,7 +151,9 @@ def test_other_sockets_will_do(tmp_path: Path) -> None:
     for family, address in places:
         sink = Sink(family, address)
         try:
-            log = logger(Statsd, sink.socket.getsockname() if family == socket.AF_UNIX else sink.socket.getsockname()[:2])
+            log = logger(
+                Statsd, sink.socket.getsockname() if family == socket.AF_UNIX else sink.socket.getsockname()[:2]
+            )
             log.increment("a", 1)
             assert sink.received(log) == ["a:1|c|@1.0"]
         finally:

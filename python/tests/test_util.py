@@ -1,4 +1,4 @@
-"""`ferricorn.util`: what changes descriptors and processes. Functions that only return something are in `test_config`."""
+"""`ferricorn.util`: what changes descriptors and processes; what only returns something is in `test_config`."""
 
 from __future__ import annotations
 
@@ -90,7 +90,9 @@ def test_the_current_directory_keeps_its_name(tmp_path: Path, monkeypatch: pytes
 
 
 @needs_root
-@pytest.mark.parametrize("arguments", ["65534, 65533", "65534, 65533, True", "0, 65533", "65534, 0", "4242, 65533, True"])
+@pytest.mark.parametrize(
+    "arguments", ["65534, 65533", "65534, 65533, True", "0, 65533", "65534, 0", "4242, 65533, True"]
+)
 def test_a_process_becomes_who_the_original_would(arguments: str) -> None:
     """User, group, and the user's groups."""
     script = f"util.set_owner_process({arguments})\nprint(os.getresuid(), os.getresgid(), sorted(os.getgroups()))"

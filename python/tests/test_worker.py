@@ -30,7 +30,20 @@ def test_a_new_worker_is_like_the_originals() -> None:
     """Attribute by attribute, and as text."""
     for kind in (Worker, SyncWorker, ThreadWorker):
         ours, theirs = made(kind), made(BOTH[1])
-        for name in ("age", "pid", "ppid", "sockets", "app", "timeout", "log", "booted", "aborted", "alive", "nr", "reloader"):
+        for name in (
+            "age",
+            "pid",
+            "ppid",
+            "sockets",
+            "app",
+            "timeout",
+            "log",
+            "booted",
+            "aborted",
+            "alive",
+            "nr",
+            "reloader",
+        ):
             assert getattr(ours, name) == getattr(theirs, name), name
         assert not hasattr(ours, "wsgi") and not hasattr(theirs, "wsgi")
         assert str(ours) == str(theirs) == "<Worker [booting]>"

@@ -18,7 +18,9 @@ class WSGIApplication(Application):
 
     app_uri: str | None
 
-    def init(self, parser: argparse.ArgumentParser, opts: argparse.Namespace, args: list[str]) -> Mapping[str, Any] | None:
+    def init(
+        self, parser: argparse.ArgumentParser, opts: argparse.Namespace, args: list[str]
+    ) -> Mapping[str, Any] | None:
         """Take the PasteDeploy file, else the first argument, for the application."""
         if opts.paste:
             self.app_uri = os.path.abspath(opts.paste)
