@@ -25,7 +25,7 @@ def main(
 def is_interruptible() -> bool:
     """Say whether a signal may raise SystemExit in what runs on the main thread now."""
 
-class SettingRow(TypedDict):
+class _SettingRow(TypedDict):
     """A row of the settings table."""
 
     name: str
@@ -44,7 +44,7 @@ class SettingRow(TypedDict):
     """What it is when nobody says anything; the qualified name of a hook's function."""
     meaning: str
 
-def settings_table() -> list[SettingRow]:
+def settings_table() -> list[_SettingRow]:
     """All settings, in the order of the table."""
 
 def default_settings() -> dict[str, Any]:

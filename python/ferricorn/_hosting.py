@@ -66,10 +66,15 @@ class Host:
 
     def start_logging(self) -> Any:
         """Make the logger; it writes from here on."""
+        named = self.cfg.settings["logger_class"].get()
         try:
-            log = self.cfg.logger_class(self.cfg)
-        except (ImportError, AttributeError) as error:
-            raise BadConfiguration(f"`logger_class = {self.cfg.settings['logger_class'].get()!r}`: {error}") from error
+            logger_class = self.cfg.logger_class
+        except (ImportError, AttributeError, RuntimeError) as error:
+            raise BadConfiguration(f"`logger_class = {named!r}`: {error}") from error
+        if not callable(logger_class):
+            raise BadConfiguration(f"`logger_class = {named!r}`: its module has no class of that name")
+        try:
+            log = logger_class(self.cfg)
         except (OSError, RuntimeError, ValueError) as error:
             raise BadConfiguration(str(error)) from error
         self.server.log = log

@@ -126,7 +126,7 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
 _ACTIONS = {"bool": "store_true", "bool_off": "store_const", "list": "append", "files": "append"}
 
 
-def _define(row: _ferricorn.SettingRow) -> None:
+def _define(row: _ferricorn._SettingRow) -> None:
     kind, default = row["kind"], row["default"]
     class_name = "".join(word.capitalize() for word in row["name"].split("_"))
     if kind == "hook":

@@ -7,14 +7,19 @@ Configuration files and programs import gunicorn for its logger, its base applic
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from types import ModuleType
 from typing import Any
 
 ORIGINAL = "gunicorn"
 OURS = "ferricorn"
+
+# What `gunicorn` itself is then.
+STANDIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_gunicorn.py")
 
 # The modules that have a counterpart here, by what follows the dot.
 MODULES = frozenset(
@@ -68,7 +73,8 @@ class _Package(MetaPathFinder):
             return None
         # The first to be asked: our packages have a path, along which others would find their modules a second time.
         _insert_once(0, _Submodules)
-        return ModuleSpec(name, _Alias(f"{OURS}._gunicorn"), is_package=True)
+        # A module of its own under that name: `from gunicorn import X` looks for gunicorn.X by the package's name.
+        return spec_from_file_location(name, STANDIN, submodule_search_locations=[])
 
 
 class _Submodules(MetaPathFinder):
@@ -87,7 +93,7 @@ class _Submodules(MetaPathFinder):
 
 
 def _is_standin(module: ModuleType | None) -> bool:
-    return module is not None and module.__name__ == f"{OURS}._gunicorn"
+    return module is not None and getattr(module, "__file__", None) == STANDIN
 
 
 def _insert_once(position: int, kind: type[MetaPathFinder]) -> None:

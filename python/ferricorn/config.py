@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 PLATFORM = sys.platform
+OWN_SECTION = "Ferricorn"
 ARGUMENTS_VARIABLE = "GUNICORN_CMD_ARGS"
 DEFAULT_LOGGER = "gunicorn.glogging.Logger"
 STATSD_LOGGER = "gunicorn.instrument.statsd.Statsd"
@@ -72,8 +73,10 @@ class Config:
         return made
 
     def __str__(self) -> str:
-        width = max(map(len, self.settings))
-        return "\n".join(f"{name:{width}} = {_shown(self.settings[name].get())}" for name in sorted(self.settings))
+        # Those that gunicorn has, as `--print-config` prints them.
+        names = sorted(name for name, setting in self.settings.items() if setting.section != OWN_SECTION)
+        width = max(map(len, names))
+        return "\n".join(f"{name:{width}} = {_shown(self.settings[name].get())}" for name in names)
 
     def __getattr__(self, name: str) -> Any:
         # Asked of an object that is being copied, which has no settings yet.

@@ -154,8 +154,15 @@ impl Loader for PythonLoader {
 
     fn adopt(&mut self, resolved: &Resolved) -> Result<(), String> {
         Python::attach(|py| {
+            if let Some(uri) = &resolved.settings.paste {
+                loading(py)?.call_method1("check_paste", (uri,))?;
+            }
             let said = self.said.take().map_or_else(|| PyDict::new(py), |said| said.into_bound(py));
-            self.hosting = Some(Hosting::new(py, resolved, &said)?);
+            let hosting = Hosting::new(py, resolved, &said)?;
+            if let Some(program) = &self.program {
+                program.call_method1(py, "adopt", (hosting.bind(py).getattr("cfg")?,))?;
+            }
+            self.hosting = Some(hosting);
             Ok(())
         })
         .map_err(|error: PyErr| Python::attach(|py| sentence(py, &error)))

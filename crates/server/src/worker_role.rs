@@ -31,6 +31,9 @@ pub(crate) fn run<L: Loader>(
     loader: &mut L,
 ) -> i32 {
     log::info!("Booting worker with pid: {}", ProcessId::current());
+    if settings.reload {
+        log::warn!("Reloader is on. Use in development only!");
+    }
     let stderr_is_log = settings.errorlog == "-";
     let seat = match take_seat(&settings, assignment, provisions, loader) {
         Ok(seat) => seat,

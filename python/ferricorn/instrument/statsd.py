@@ -28,8 +28,9 @@ class Statsd(Logger):
 
     def __init__(self, cfg: Any) -> None:
         super().__init__(cfg)
-        prefix = cfg.statsd_prefix
-        self.prefix = f"{prefix.rstrip('.')}." if prefix.strip(".") else prefix
+        bare = cfg.statsd_prefix.rstrip(".")
+        # As with the server's own metrics: a single letter is left as it is.
+        self.prefix = f"{bare}." if len(bare) > 1 else cfg.statsd_prefix
         self.dogstatsd_tags = cfg.dogstatsd_tags
         self.sock = self._connected(cfg.statsd_host)
 

@@ -18,6 +18,9 @@ class Worker:
     ]
     PIPE: list[int] = []
 
+    # The application; the attribute is there once it is loaded.
+    wsgi: Callable[..., Any]
+
     def __init__(self, age: int, ppid: int, sockets: Any, app: Any, timeout: float, cfg: Any, log: Any) -> None:
         """Describe a worker that has not been forked yet."""
         self.age = age
@@ -32,7 +35,6 @@ class Worker:
         self.aborted = False
         self.reloader: Any = None
         self.nr = 0
-        self.wsgi: Callable[..., Any] | None = None
         self.max_requests = _limit(cfg)
         self.tmp = WorkerTmp(cfg)
         self._alive = True
