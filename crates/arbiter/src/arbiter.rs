@@ -249,6 +249,15 @@ impl Arbiter {
         }
     }
 
+    /// What a mold that has ended said before it did: it may say why.
+    pub(crate) fn hear_last_words(&mut self, id: GenerationId) -> io::Result<()> {
+        loop {
+            let mold = self.generation(id).and_then(|generation| generation.mold.as_ref());
+            let Some(Ok(Incoming::Message(report, _))) = mold.map(|mold| mold.next_report()) else { return Ok(()) };
+            self.hear_mold(id, report)?;
+        }
+    }
+
     fn hear_mold(&mut self, id: GenerationId, report: Report) -> io::Result<()> {
         let matters_at_the_end =
             matches!(report, Report::Forked { .. } | Report::ForkFailed { .. } | Report::Called(Hook::OnExit));

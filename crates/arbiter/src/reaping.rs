@@ -28,7 +28,10 @@ impl Arbiter {
                 continue;
             }
             if let Some(id) = self.generation_of_mold(process) {
-                self.mold_is_gone(id, &describe(ending))?;
+                self.hear_last_words(id)?;
+                if self.generation_of_mold(process).is_some() {
+                    self.mold_is_gone(id, &describe(ending))?;
+                }
                 self.leaving_molds.retain(|mold| mold.process != process);
                 continue;
             }
