@@ -105,6 +105,9 @@ class Host:
     def on_reload(self) -> None:
         self.cfg.on_reload(self.server)
 
+    def pre_exec(self) -> None:
+        self.cfg.pre_exec(self.server)
+
     def on_exit(self) -> None:
         self.cfg.on_exit(self.server)
 

@@ -28,12 +28,16 @@ use crate::pidfile::PidFile;
 use crate::signals::{Event, Signals};
 use crate::sockets::{self, Bound};
 use crate::stop::Stopping;
+use crate::upgrade::Inheritance;
 use crate::workers::Workers;
 
 /// The longest the loop sleeps: it looks for silent workers this often.
 const TICK: Duration = Duration::from_secs(1);
 /// Workers that there can ever be at once, those of two generations counted together.
 const SLOTS: u32 = 1024;
+
+/// At the end of a new master's title and pid file, as long as the old one lives.
+const UPGRADE_MARK: &str = ".2";
 
 /// How the program was started.
 #[derive(Debug)]
@@ -67,6 +71,10 @@ pub(crate) struct Arbiter {
     pub(crate) life_for_workers: OwnedFd,
     /// Nothing is ever written here. It closes when this process ends, however it ends.
     _life: OwnedFd,
+    /// What the master before this one has left, if it was started by USR2.
+    pub(crate) inheritance: Inheritance,
+    /// The new master that USR2 has started.
+    pub(crate) successor: Option<ProcessId>,
     /// Sockets from the service manager, instead of bound ones.
     pub(crate) passed_sockets: Vec<Rc<Bound>>,
     /// The generation that is to serve; `None` until the first worker ever is ready.
@@ -78,6 +86,8 @@ pub(crate) struct Arbiter {
     /// Another reload is due as soon as a generation is promoted: one was asked for before the first was ready, or
     /// sources changed while a candidate loaded.
     pub(crate) reload_afterwards: bool,
+    /// A new master was asked for before the first generation was ready.
+    pub(crate) upgrade_after_start: bool,
     pub(crate) workers: Workers,
     /// How many workers are wanted; TTIN and TTOU change it until the next reload.
     pub(crate) target: usize,
@@ -112,7 +122,12 @@ pub fn run(launch: Launch) -> u8 {
 
 impl Arbiter {
     fn new(launch: Launch) -> io::Result<Self> {
-        let passed_sockets = sockets::from_service_manager()?.into_iter().map(Rc::new).collect();
+        let mut inheritance = Inheritance::claim()?;
+        let mut passed_sockets: Vec<Rc<Bound>> = sockets::from_service_manager()?.into_iter().map(Rc::new).collect();
+        if inheritance.sockets.iter().any(|bound| bound.bind.is_some()) {
+            // Those without a bind setting came from the service manager to the master before.
+            passed_sockets.extend(inheritance.sockets.extract_if(.., |bound| bound.bind.is_none()));
+        }
         let (events_read, events_write) = descriptor::pipe()?;
         // A worker that cannot write its report must wait, not fail.
         descriptor::set_nonblocking(events_write.as_fd(), false)?;
@@ -131,12 +146,15 @@ impl Arbiter {
             events_for_workers: events_write,
             life_for_workers: life_read,
             _life: life_write,
+            inheritance,
+            successor: None,
             passed_sockets,
             current: None,
             candidate: None,
             leaving_molds: Vec::new(),
             generations: 0,
             reload_afterwards: false,
+            upgrade_after_start: false,
             workers: Workers::default(),
             target: 0,
             log_reopenings: 0,
@@ -176,6 +194,7 @@ impl Arbiter {
                     self.last_look = Instant::now();
                     self.look_for_silent_workers()?;
                     self.look_for_late_boots()?;
+                    self.look_for_promotion()?;
                     self.replace_what_is_due();
                     self.measure_backlog()?;
                 }
@@ -213,10 +232,7 @@ impl Arbiter {
             Event::FewerWorkers if self.target > 1 => self.want(self.target - 1),
             Event::FewerWorkers => Ok(()),
             Event::ReopenLogs => self.reopen_logs(),
-            Event::Upgrade => {
-                log::warn!("USR2 ignored: {} cannot yet replace its own binary. Use HUP.", self.launch.program);
-                Ok(())
-            }
+            Event::Upgrade => self.upgrade(),
             Event::Winch if self.daemonized => self.want(0),
             Event::Winch => {
                 log::debug!("SIGWINCH ignored: not a daemon.");
@@ -271,6 +287,7 @@ impl Arbiter {
             Report::Ready => self.mold_is_ready(id),
             Report::Called(Hook::OnStarting) => self.listen(id),
             Report::Called(Hook::OnExit) => self.mold_has_said_farewell(id),
+            Report::Called(Hook::PreExec) => self.start_successor(),
             Report::Called(_) => Ok(()),
             Report::Wanted { workers } => self.hook_wants(id, workers),
             Report::Leaving { status, message } => self.mold_is_leaving(id, status, &message),
@@ -309,7 +326,8 @@ impl Arbiter {
 
     pub(crate) fn retitle(&self, settings: &Settings) {
         if let Some(title) = &self.launch.title {
-            title.set(&format!("{}: master [{}]", self.launch.program, settings.proc_name));
+            let mark = if self.inheritance.parent.is_some() { UPGRADE_MARK } else { "" };
+            title.set(&format!("{}: master [{}{mark}]", self.launch.program, settings.proc_name));
         }
     }
 
@@ -317,6 +335,11 @@ impl Arbiter {
     pub(crate) fn place_pidfile(&mut self, wanted: Option<&PathBuf>) -> Result<(), crate::pidfile::PidFileError> {
         // The directory that the name is relative to may be another after the next reload.
         let wanted = wanted.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        // The file itself is the old master's until that is gone.
+        let wanted = wanted.map(|path| match self.inheritance.parent {
+            Some(_) => PathBuf::from(format!("{}{UPGRADE_MARK}", path.display())),
+            None => path,
+        });
         if self.pidfile.as_ref().map(PidFile::path) != wanted.as_deref() {
             let placed = wanted.as_deref().map(PidFile::write).transpose()?;
             self.pidfile = placed;

@@ -15,6 +15,7 @@
 //! - `reload`: a generation from its mold's first word to its promotion, or its dismissal
 //! - `timeouts`: workers that have stopped showing life
 //! - `stop`: the end, graceful or quick
+//! - `upgrade`: a new program takes over from the running one
 //! - `sockets`: listening sockets, bound or received from the service manager
 //! - `pidfile`, `notify`: the small faces towards the system
 
@@ -35,6 +36,7 @@ mod signals;
 mod sockets;
 mod stop;
 mod timeouts;
+mod upgrade;
 mod workers;
 
 pub use arbiter::{Launch, run};

@@ -46,6 +46,9 @@ impl Arbiter {
     }
 
     pub(crate) fn worker_ended(&mut self, process: ProcessId, ending: Ending) -> io::Result<()> {
+        if self.successor_ended(process) {
+            return Ok(());
+        }
         let Some(worker) = self.workers.remove(process) else {
             // An orphan of an application's own, or a worker that its mold has not yet told of.
             self.workers.note_unexplained(process, ending);
