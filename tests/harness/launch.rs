@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::{env, fs};
 
@@ -15,6 +16,8 @@ use super::workdir::Workdir;
 #[derive(Debug)]
 pub(crate) struct Launch {
     workdir: Workdir,
+    /// What is started: the target's command, or a Python that runs a script.
+    executable: PathBuf,
     /// `-b` values; the default is any free port of the loopback.
     binds: Vec<String>,
     /// Everything after the binds, before the application.
@@ -35,7 +38,19 @@ impl Launch {
     /// A command line that names no application.
     pub(crate) fn bare() -> Self {
         let (binds, args, env, app) = (vec!["127.0.0.1:0".to_owned()], Vec::new(), Vec::new(), None);
-        Self { workdir: Workdir::new(), binds, args, app, env, log: "stderr".to_owned() }
+        let executable = target::executable();
+        Self { workdir: Workdir::new(), executable, binds, args, app, env, log: "stderr".to_owned() }
+    }
+
+    /// The target's Python with these arguments: a script that starts the server itself.
+    pub(crate) fn python(words: &str) -> Self {
+        Self { executable: target::binaries().join("python"), ..Self::bare().no_bind() }.args(words)
+    }
+
+    /// Starts `executable` in place of the target's command, a path relative to the server's directory.
+    pub(crate) fn by(mut self, executable: &str) -> Self {
+        self.executable = self.workdir.join(executable);
+        self
     }
 
     /// Adds arguments, separated by blanks.
@@ -131,14 +146,14 @@ impl Launch {
             let file = fs::OpenOptions::new().create(true).append(true).open(self.workdir.join(name));
             file.map(Stdio::from).expect("an output file can be made")
         };
-        let mut command = Command::new(target::executable());
+        let mut command = Command::new(&self.executable);
         command.args(self.arguments()).current_dir(self.workdir.path()).env_clear();
         command.env("PATH", search_path()).env("HOME", self.workdir.join("home")).env("LANG", "C.UTF-8");
         command.env("PYTHONPATH", target::apps()).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
         command.env("RUST_BACKTRACE", "1").envs(self.env.iter().cloned());
         let null = File::open("/dev/null").expect("/dev/null can be opened");
         command.stdin(Stdio::from(null)).stdout(output("stdout")).stderr(output("stderr"));
-        command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", target::executable().display()))
+        command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.executable.display()))
     }
 }
 

@@ -132,8 +132,10 @@ fn a_blocking_hook_stops_nothing() {
     assert_ne!(second, first);
     server.write("gunicorn.conf.py", "workers = 2\n");
     server.signal(Signal::SIGHUP);
-    let workers = server.wait_workers(2);
-    assert!(!workers.contains(&second));
+    server.wait_for("two new workers", || {
+        let workers = server.workers();
+        (workers.len() == 2 && !workers.contains(&second)).then_some(())
+    });
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     server.wait_nothing_running();
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferricorn_mold::Order;
-use ferricorn_mold::protocol::{Hook, Incoming, Member, Report};
+use ferricorn_mold::protocol::{Hook, Incoming, Report};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::error_log;
 use ferricorn_telemetry::events::Reports;
@@ -318,67 +318,6 @@ impl Arbiter {
             }
         }
         self.signal_workers(process::Signal::ReopenLogs)
-    }
-
-    /// From now on so many workers are wanted.
-    fn want(&mut self, workers: usize) -> io::Result<()> {
-        let old = std::mem::replace(&mut self.target, workers);
-        self.measure_workers()?;
-        self.tell_hooks(&Order::Call(Hook::WorkersChanged { new: workers, old: Some(old) }))
-    }
-
-    /// A hook has set `server.num_workers`; `nworkers_changed` knows.
-    fn hook_wants(&mut self, id: GenerationId, workers: usize) -> io::Result<()> {
-        let serves = self.current.as_ref().or(self.candidate.as_ref()).is_some_and(|serving| serving.id == id);
-        if serves {
-            self.target = workers;
-            self.measure_workers()?;
-        }
-        if let Some(generation) = self.generation(id) {
-            generation.wanted = Some(workers);
-        }
-        Ok(())
-    }
-
-    /// Sends an order to the mold whose hooks are in force: the serving generation's, else that of a first start.
-    pub(crate) fn tell_hooks(&mut self, order: &Order) -> io::Result<()> {
-        let serving = self.current.as_ref().or(self.candidate.as_ref());
-        let Some((id, mold)) = serving.and_then(|generation| Some((generation.id, generation.casting()?))) else {
-            return Ok(());
-        };
-        match mold.order(order) {
-            Ok(()) => Ok(()),
-            Err(error) => self.mold_is_gone(id, &error.to_string()),
-        }
-    }
-
-    /// Tells every mold but this one's of a worker.
-    pub(crate) fn tell_of_birth(&self, by: GenerationId, worker: Member) {
-        for generation in [&self.candidate, &self.current].into_iter().flatten().filter(|other| other.id != by) {
-            if let Some(Err(error)) = generation.casting().map(|mold| mold.order(&Order::Born(worker))) {
-                log::debug!("A mold was not told of a worker: {error}");
-            }
-        }
-    }
-
-    /// Tells every mold of a worker's end; the hooks of one may be called for it.
-    pub(crate) fn tell_of_end(&self, worker: Member, call_hook: bool) {
-        let hooks = self.current.as_ref().or(self.candidate.as_ref()).map(|generation| generation.id);
-        for generation in [&self.candidate, &self.current].into_iter().flatten() {
-            let order = Order::Ended { worker, call_hook: call_hook && Some(generation.id) == hooks };
-            if let Some(Err(error)) = generation.casting().map(|mold| mold.order(&order)) {
-                log::debug!("A mold was not told of a worker's end: {error}");
-            }
-        }
-    }
-
-    /// What molds had no room for when it was ordered.
-    fn send_waiting_orders(&mut self) -> io::Result<()> {
-        let generations = [&self.candidate, &self.current].into_iter().flatten();
-        let failed: Vec<_> = generations
-            .filter_map(|generation| Some((generation.id, generation.mold.as_ref()?.send_waiting().err()?)))
-            .collect();
-        failed.into_iter().try_for_each(|(id, error)| self.mold_is_gone(id, &error.to_string()))
     }
 
     pub(crate) fn signal_workers(&self, signal: process::Signal) -> io::Result<()> {

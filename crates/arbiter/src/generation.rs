@@ -87,27 +87,37 @@ impl MoldProcess {
         self.send_waiting()
     }
 
-    /// Sends what there is room for.
+    /// Sends what there is room for. To a mold that has left nothing can be sent, but its last words are still to be
+    /// heard: they say more about it than this failure.
     pub(crate) fn send_waiting(&self) -> Result<(), ProtocolError> {
         let mut unsent = self.unsent.borrow_mut();
         while let Some(message) = unsent.front() {
-            if !self.channel.try_send(message)? {
-                break;
+            match self.channel.try_send(message) {
+                Ok(true) => {
+                    unsent.pop_front();
+                }
+                Ok(false) => break,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => unsent.clear(),
+                Err(error) => return Err(error.into()),
             }
-            unsent.pop_front();
         }
         Ok(())
     }
 
     /// Whether the mold does something that takes its time: a hook, most likely. To be asked again and again.
     pub(crate) fn is_busy(&self) -> bool {
+        self.busy_for() > BUSY
+    }
+
+    /// For how long it has been seen not to read.
+    pub(crate) fn busy_for(&self) -> Duration {
         if !self.channel.has_unread().unwrap_or(false) {
             self.unread_since.set(None);
-            return false;
+            return Duration::ZERO;
         }
         let since = self.unread_since.get().unwrap_or_else(Instant::now);
         self.unread_since.set(Some(since));
-        since.elapsed() > BUSY
+        since.elapsed()
     }
 
     pub(crate) fn spawn_worker(&self, slot: Slot, age: u64) -> Result<(), ProtocolError> {

@@ -8,6 +8,7 @@
 //! - `reconcile`: what is, compared with what is wanted: the one place that spawns and retires
 //! - `forward`: the way of the master's log lines to a logger in the application's language
 //! - `metrics`: what the master tells a statsd server
+//! - `orders`: what molds are told besides forking: hooks to call, workers that come and go
 //! - `reaping`: what the end of a worker or a mold means
 //! - `reload`: a generation from its mold's first word to its promotion, or its dismissal
 //! - `timeouts`: workers that have stopped showing life
@@ -21,6 +22,7 @@ mod forward;
 mod generation;
 mod metrics;
 mod notify;
+mod orders;
 mod pidfile;
 mod reaping;
 mod reconcile;

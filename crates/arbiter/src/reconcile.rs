@@ -9,20 +9,37 @@ use ferricorn_telemetry::scoreboard::Slot;
 use ferricorn_unix::process::{self, ProcessId, Signal};
 
 use crate::arbiter::Arbiter;
-use crate::generation::{GenerationId, MoldProcess};
+use crate::generation::{Generation, GenerationId, MoldProcess};
 use crate::workers::{Duty, Ordered, Stage, Worker};
 
 /// How many workers there may be above the wanted number, while some are being replaced.
 const SURGE: usize = 1;
+/// How long a hook may keep a mold busy while workers are needed.
+const HOOK_PATIENCE: Duration = Duration::from_secs(10);
 /// Workers look at their sources once a second, each in its own time: later reports than this are of another change.
 const SETTLED: Duration = Duration::from_millis(1200);
 
 impl Arbiter {
     /// Puts right what can be put right now; the loop comes back after every event.
     pub(crate) fn reconcile(&mut self) -> io::Result<()> {
+        self.give_up_hanging_mold()?;
         self.restart_mold();
         self.order_workers()?;
         self.retire_workers()
+    }
+
+    /// A mold in which a hook hangs makes no workers. While none are needed it may take its time.
+    fn give_up_hanging_mold(&mut self) -> io::Result<()> {
+        let Some(Generation { id, mold: Some(mold), .. }) = &self.current else { return Ok(()) };
+        let (id, process, busy_for) = (*id, mold.process, mold.busy_for());
+        if busy_for < HOOK_PATIENCE || self.workers.ordered_of(id) == 0 {
+            return Ok(());
+        }
+        process::kill(process, Signal::Kill)?;
+        self.mold_is_gone(
+            id,
+            &format!("it was killed: a hook has kept it busy for {} s, and workers are needed", busy_for.as_secs()),
+        )
     }
 
     /// A generation whose mold died gets another, so that it can get workers again.

@@ -11,7 +11,7 @@ use ferricorn_telemetry::error_log;
 use ferricorn_unix::channel::Channel;
 use ferricorn_unix::process::{self, Fork, ProcessId, exit_now};
 
-use crate::host::{Host, Traceback};
+use crate::host::{HookFailure, Host};
 use crate::protocol::{self, Hook, Incoming, Occasion, Order, PROTOCOL, ProtocolError, Report};
 
 /// The exit status of a server whose first `pre_fork` fails, as Gunicorn's.
@@ -181,8 +181,8 @@ impl Mold {
         let outcome = host.call(hook);
         match hook {
             Hook::OnStarting | Hook::WhenReady | Hook::OnReload => {
-                if let Err(message) = outcome {
-                    self.report(&Report::Leaving { status: 1, message: format!("{message}\n") })?;
+                if let Err(failure) = outcome {
+                    self.report(&leaving(failure, 1))?;
                     return Ok(Step::Leave);
                 }
             }
@@ -197,8 +197,8 @@ impl Mold {
     fn prepare_fork(&mut self, age: u64, host: &mut dyn Host) -> Result<Step, ProtocolError> {
         let on_trial = std::mem::replace(&mut self.on_trial, false);
         match host.before_fork(age) {
-            Err(message) if on_trial => {
-                self.report(&Report::Leaving { status: PRE_FORK_FAILED, message: format!("{message}\n") })?;
+            Err(failure) if on_trial => {
+                self.report(&leaving(failure, PRE_FORK_FAILED))?;
                 return Ok(Step::Leave);
             }
             outcome => log_failure("pre_fork", outcome),
@@ -269,10 +269,18 @@ fn provisions(descriptors: Vec<OwnedFd>) -> Result<Provisions, ProtocolError> {
     Ok(Provisions { scoreboard, events, life, listeners: descriptors.collect() })
 }
 
+/// The end of a generation that a hook has not let begin. One that asked for the end has said why itself.
+fn leaving(failure: HookFailure, status: u8) -> Report {
+    match failure.exit {
+        Some(status) => Report::Leaving { status, message: String::new() },
+        None => Report::Leaving { status, message: format!("{}\n", failure.traceback) },
+    }
+}
+
 /// The server goes on whatever a hook does.
-fn log_failure(hook: &str, outcome: Result<(), Traceback>) {
-    if let Err(traceback) = outcome {
-        log::error!("Exception in {hook} hook\n{}", traceback.trim_end());
+fn log_failure(hook: &str, outcome: Result<(), HookFailure>) {
+    if let Err(failure) = outcome {
+        log::error!("Exception in {hook} hook\n{}", failure.traceback.trim_end());
     }
 }
 

@@ -8,8 +8,14 @@ use ferricorn_unix::process::{Fork, ProcessId};
 
 use crate::protocol::{Hook, Member, Metric};
 
-/// The text of a failed hook's traceback.
-pub type Traceback = String;
+/// A hook that has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookFailure {
+    /// Where and why.
+    pub traceback: String,
+    /// It has asked for the end of the process with this status.
+    pub exit: Option<u8>,
+}
 
 /// The host language, in a mold. Whatever an application's author wrote may fail or take its time here; the master only
 /// waits where a start or a reload depends on it.
@@ -19,10 +25,10 @@ pub trait Host {
     fn guarded(&mut self, fork: &mut dyn FnMut() -> io::Result<Fork>) -> io::Result<Fork>;
 
     /// Calls a server hook.
-    fn call(&mut self, hook: Hook) -> Result<(), Traceback>;
+    fn call(&mut self, hook: Hook) -> Result<(), HookFailure>;
 
     /// A worker of this age is about to be forked: `pre_fork`.
-    fn before_fork(&mut self, age: u64) -> Result<(), Traceback>;
+    fn before_fork(&mut self, age: u64) -> Result<(), HookFailure>;
 
     /// That worker has been forked.
     fn forked(&mut self, worker: ProcessId);
@@ -31,7 +37,7 @@ pub trait Host {
     fn born(&mut self, worker: Member);
 
     /// A worker has ended; `call_hook`: tell `child_exit`.
-    fn ended(&mut self, worker: Member, call_hook: bool) -> Result<(), Traceback>;
+    fn ended(&mut self, worker: Member, call_hook: bool) -> Result<(), HookFailure>;
 
     /// Writes a line of the master's.
     fn log(&mut self, level: Level, message: &str);

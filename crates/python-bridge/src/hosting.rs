@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
-use ferricorn_mold::host::Traceback;
+use ferricorn_mold::host::HookFailure;
 use ferricorn_mold::protocol::{Hook, Member};
 use ferricorn_settings::{Kind, Origin, Resolved, Settings, find};
 use ferricorn_telemetry::error_log::{self, Companion, Level};
@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::interrupt::Interruptible;
+use crate::loader::failure;
 use crate::{traceback, values};
 
 /// `ferricorn._hosting.Host`: what a mold and its workers know of the application's hooks.
@@ -60,21 +61,21 @@ impl Hosting {
         Ok(())
     }
 
-    /// Calls a hook of the host's; the error is the traceback of what the hook raised.
+    /// Calls a method of the host's, and with it a hook; the error is what the hook raised.
     pub(crate) fn run<'py, A>(
         &self,
         py: Python<'py>,
         method: &str,
         arguments: A,
-    ) -> Result<Bound<'py, PyAny>, Traceback>
+    ) -> Result<Bound<'py, PyAny>, HookFailure>
     where
         A: pyo3::call::PyCallArgs<'py>,
     {
         let _interruptible = Interruptible::begin();
-        self.bind(py).call_method1(method, arguments).map_err(|error| traceback(py, &error))
+        self.bind(py).call_method1(method, arguments).map_err(|error| failure(py, &error))
     }
 
-    pub(crate) fn call(&self, py: Python<'_>, hook: Hook) -> Result<(), Traceback> {
+    pub(crate) fn call(&self, py: Python<'_>, hook: Hook) -> Result<(), HookFailure> {
         let called = match hook {
             Hook::OnStarting => self.run(py, "on_starting", ()),
             Hook::WhenReady => self.run(py, "when_ready", ()),
@@ -85,7 +86,7 @@ impl Hosting {
         called.map(drop)
     }
 
-    pub(crate) fn ended(&self, py: Python<'_>, worker: Member, call_hook: bool) -> Result<(), Traceback> {
+    pub(crate) fn ended(&self, py: Python<'_>, worker: Member, call_hook: bool) -> Result<(), HookFailure> {
         self.run(py, "ended", (worker.process, worker.age, call_hook)).map(drop)
     }
 
@@ -128,7 +129,8 @@ impl Companion for PythonLog {
 /// Writes the traceback of an exception with these words before it; Python's logger gets the exception itself.
 pub(crate) fn log_exception(py: Python<'_>, host: Option<&Hosting>, words: &str, error: &PyErr) {
     let logger = host.filter(|host| host.logs);
-    let logged = logger.map(|host| host.bind(py).call_method1("log_exception", (words, error.value(py))));
+    let exception = (error.get_type(py), error.value(py), error.traceback(py));
+    let logged = logger.map(|host| host.bind(py).call_method1("log_exception", (words, exception)));
     if !matches!(logged, Some(Ok(_))) {
         exception!("{words}\n{}", traceback(py, error));
     }

@@ -3,7 +3,7 @@
 //!
 //! - [`_ferricorn`]: the module's contents
 //! - `loader`: configuration files, application objects, hooks: what the server's processes want of Python
-//! - `hosting`: hooks and Python's logger; `values`: values of settings, between Python and the table
+//! - `hosting`: hooks and Python's logger; `values`, `table`: values of settings, and the table of them, for Python
 //! - `wsgi`: one call of a WSGI application, from request to response
 //! - `environ`, `input`, `start_response`, `response_head`, `file_wrapper`, `error_stream`,
 //!   `client_socket`: the objects that such a call is made of
@@ -23,6 +23,7 @@ mod loader;
 mod observer;
 mod response_head;
 mod start_response;
+mod table;
 mod values;
 mod wsgi;
 
@@ -48,6 +49,8 @@ mod _ferricorn {
     use crate::interrupt::is_interruptible;
     #[pymodule_export]
     use crate::start_response::StartResponse;
+    #[pymodule_export]
+    use crate::table::{checked_setting, default_settings, settings_table};
     use crate::{interpreter, interrupt, loader::PythonLoader};
 
     /// The version of ferricorn.

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use ferricorn_mold::Host;
-use ferricorn_mold::host::Traceback;
+use ferricorn_mold::host::HookFailure;
 use ferricorn_mold::protocol::{Hook, Member, Metric, Occasion};
 use ferricorn_server::{Embedding, LoadFailure, Loader};
 use ferricorn_settings::{Layer, Origin, Resolved, Settings};
@@ -39,7 +39,10 @@ impl PythonLoader {
     }
 
     /// Runs something of the host's; nothing where there is none, as in a mold that only checks a configuration.
-    fn hook<T: Default>(&self, run: impl FnOnce(Python<'_>, &Hosting) -> Result<T, Traceback>) -> Result<T, Traceback> {
+    fn hook<T: Default>(
+        &self,
+        run: impl FnOnce(Python<'_>, &Hosting) -> Result<T, HookFailure>,
+    ) -> Result<T, HookFailure> {
         self.hosting.as_ref().map_or_else(|| Ok(T::default()), |hosting| Python::attach(|py| run(py, hosting)))
     }
 
@@ -77,11 +80,11 @@ impl Host for PythonLoader {
         Python::attach(|py| interpreter::guarded_fork(py, fork))
     }
 
-    fn call(&mut self, hook: Hook) -> Result<(), Traceback> {
+    fn call(&mut self, hook: Hook) -> Result<(), HookFailure> {
         self.hook(|py, hosting| hosting.call(py, hook))
     }
 
-    fn before_fork(&mut self, age: u64) -> Result<(), Traceback> {
+    fn before_fork(&mut self, age: u64) -> Result<(), HookFailure> {
         self.hook(|py, hosting| hosting.run(py, "before_fork", (age,)).map(drop))
     }
 
@@ -93,7 +96,7 @@ impl Host for PythonLoader {
         log_problem(self.hook(|py, hosting| hosting.run(py, "born", (worker.process, worker.age)).map(drop)));
     }
 
-    fn ended(&mut self, worker: Member, call_hook: bool) -> Result<(), Traceback> {
+    fn ended(&mut self, worker: Member, call_hook: bool) -> Result<(), HookFailure> {
         self.hook(|py, hosting| hosting.ended(py, worker, call_hook))
     }
 
@@ -115,7 +118,7 @@ impl Host for PythonLoader {
     fn take_wanted(&mut self) -> Option<usize> {
         let wanted = self.hook(|py, hosting| {
             let wanted = hosting.run(py, "take_wanted", ())?;
-            wanted.extract::<Option<usize>>().map_err(|error| traceback(py, &error))
+            wanted.extract::<Option<usize>>().map_err(|error| failure(py, &error))
         });
         wanted.unwrap_or_else(|problem| {
             log_problem(Err(problem));
@@ -151,8 +154,15 @@ impl Loader for PythonLoader {
 
     fn adopt(&mut self, resolved: &Resolved) -> Result<(), String> {
         Python::attach(|py| {
+            if let Some(uri) = &resolved.settings.paste {
+                loading(py)?.call_method1("check_paste", (uri,))?;
+            }
             let said = self.said.take().map_or_else(|| PyDict::new(py), |said| said.into_bound(py));
-            self.hosting = Some(Hosting::new(py, resolved, &said)?);
+            let hosting = Hosting::new(py, resolved, &said)?;
+            if let Some(program) = &self.program {
+                program.call_method1(py, "adopt", (hosting.bind(py).getattr("cfg")?,))?;
+            }
+            self.hosting = Some(hosting);
             Ok(())
         })
         .map_err(|error: PyErr| Python::attach(|py| sentence(py, &error)))
@@ -175,8 +185,7 @@ impl Loader for PythonLoader {
     fn preload(&mut self, settings: &Settings) -> Result<(), LoadFailure> {
         Python::attach(|py| {
             let application = self.load(py, settings).map_err(|error| describe(py, &error))?;
-            self.hook(|py, hosting| hosting.run(py, "preloaded", (&application,)).map(drop))
-                .map_err(|traceback| LoadFailure::Raised { traceback })?;
+            self.hook(|py, hosting| hosting.run(py, "preloaded", (&application,)).map(drop)).map_err(load_failure)?;
             self.application = Some(application);
             // Everything that exists now is shared with the workers: the collector of a worker
             // shall not touch it, or its pages are copied for nothing.
@@ -192,19 +201,21 @@ impl Loader for PythonLoader {
             Occasion::Replacement => return Ok(()),
         };
         let hook = Hook::WorkersChanged { new: settings.workers, old: before };
-        self.call(hook).map_err(|traceback| LoadFailure::Raised { traceback })
+        self.call(hook).map_err(load_failure)
     }
 
     fn show_listeners(&mut self, listeners: &[OwnedFd]) -> Result<(), String> {
-        self.hook(|py, hosting| hosting.show_listeners(py, listeners).map_err(|error| traceback(py, &error)))
+        let shown = self.hook(|py, hosting| hosting.show_listeners(py, listeners).map_err(|error| failure(py, &error)));
+        shown.map_err(|failure| failure.traceback)
     }
 
-    fn worker_is_born(&mut self) -> Result<(), String> {
-        self.hook(|py, hosting| hosting.run(py, "worker_is_born", ()).map(drop))
+    fn worker_is_born(&mut self) -> Result<(), LoadFailure> {
+        self.hook(|py, hosting| hosting.run(py, "worker_is_born", ()).map(drop)).map_err(load_failure)
     }
 
     fn begin_worker(&mut self) -> Result<(), String> {
-        self.hook(|py, hosting| hosting.run(py, "begin_worker", ()).map(drop))
+        let begun = self.hook(|py, hosting| hosting.run(py, "begin_worker", ()).map(drop));
+        begun.map_err(|failure| failure.traceback)
     }
 
     fn application(&mut self, settings: &Settings) -> Result<WsgiApplication, LoadFailure> {
@@ -213,10 +224,9 @@ impl Loader for PythonLoader {
                 Some(object) => object,
                 None => self.load(py, settings).map_err(|error| describe(py, &error))?,
             };
-            let raised = |traceback| LoadFailure::Raised { traceback };
-            self.hook(|py, hosting| hosting.run(py, "loaded", (&object,)).map(drop)).map_err(raised)?;
+            self.hook(|py, hosting| hosting.run(py, "loaded", (&object,)).map(drop)).map_err(load_failure)?;
             WsgiApplication::new(py, object, settings, self.hosting.take())
-                .map_err(|error| raised(traceback(py, &error)))
+                .map_err(|error| LoadFailure::Raised { traceback: traceback(py, &error) })
         })
     }
 
@@ -229,16 +239,34 @@ fn loading(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     py.import("ferricorn._loading")
 }
 
-fn log_problem(outcome: Result<(), Traceback>) {
-    if let Err(traceback) = outcome {
-        log::error!("{traceback}");
+fn log_problem(outcome: Result<(), HookFailure>) {
+    if let Err(failure) = outcome {
+        log::error!("{}", failure.traceback);
     }
 }
 
+fn load_failure(failure: HookFailure) -> LoadFailure {
+    match failure.exit {
+        Some(status) => LoadFailure::Exit(status.into()),
+        None => LoadFailure::Raised { traceback: failure.traceback },
+    }
+}
+
+/// The status of a SystemExit.
+fn exit_status(py: Python<'_>, error: &PyErr) -> Option<u8> {
+    let is_exit = error.is_instance_of::<PySystemExit>(py);
+    let status = || loading(py)?.call_method1("exit_status", (error.value(py),))?.extract();
+    is_exit.then(|| status().unwrap_or(1))
+}
+
+/// What a hook raised.
+pub(crate) fn failure(py: Python<'_>, error: &PyErr) -> HookFailure {
+    HookFailure { traceback: traceback(py, error), exit: exit_status(py, error) }
+}
+
 fn describe(py: Python<'_>, error: &PyErr) -> LoadFailure {
-    if error.is_instance_of::<PySystemExit>(py) {
-        let status = loading(py).and_then(|module| module.call_method1("exit_status", (error.value(py),))?.extract());
-        return LoadFailure::Exit(status.unwrap_or(1));
+    if let Some(status) = exit_status(py, error) {
+        return LoadFailure::Exit(status.into());
     }
     let missing = loading(py).and_then(|module| module.getattr("NotAnApplication"));
     let traceback = traceback(py, error);

@@ -11,10 +11,15 @@ pub(crate) fn of_settings(found: &Bound<'_, PyDict>) -> PyResult<Vec<(String, Va
         if let Ok(name) = name.extract::<String>()
             && ferricorn_settings::find(&name).is_some()
         {
-            values.push((name, convert(&value, DEEPEST)?));
+            values.push((name, of_object(&value)?));
         }
     }
     Ok(values)
+}
+
+/// One value, as it was said.
+pub(crate) fn of_object(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    convert(value, DEEPEST)
 }
 
 /// Lists of lists and the like; no setting goes deeper than two levels.

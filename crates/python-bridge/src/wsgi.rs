@@ -166,8 +166,8 @@ impl Application for WsgiApplication {
         Python::attach(|py| {
             // Handlers of signals that have come since Python ran last.
             let signals = py.check_signals();
-            if let Some(Err(traceback)) = self.hosting.as_ref().map(|host| host.run(py, "worker_exits", ())) {
-                log::error!("{traceback}");
+            if let Some(Err(failure)) = self.hosting.as_ref().map(|host| host.run(py, "worker_exits", ())) {
+                log::error!("{}", failure.traceback);
             }
             let finished =
                 signals.and_then(|()| py.import("ferricorn._loading")).and_then(|module| module.call_method0("finish"));

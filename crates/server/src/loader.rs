@@ -45,8 +45,8 @@ pub trait Loader: Host {
     fn show_listeners(&mut self, listeners: &[OwnedFd]) -> Result<(), String>;
 
     /// Runs in a new worker before anything else of the application's, with the privileges that the server was started
-    /// with: `post_fork`. The error is a traceback.
-    fn worker_is_born(&mut self) -> Result<(), String>;
+    /// with: `post_fork`.
+    fn worker_is_born(&mut self) -> Result<(), LoadFailure>;
 
     /// Prepares a worker, which by now is the user that it is to be, for the application.
     fn begin_worker(&mut self) -> Result<(), String>;

@@ -31,10 +31,13 @@ pub(crate) fn run<L: Loader>(
     loader: &mut L,
 ) -> i32 {
     log::info!("Booting worker with pid: {}", ProcessId::current());
+    if settings.reload {
+        log::warn!("Reloader is on. Use in development only!");
+    }
     let stderr_is_log = settings.errorlog == "-";
     let seat = match take_seat(&settings, assignment, provisions, loader) {
         Ok(seat) => seat,
-        Err(message) => return report_failure(LoadFailure::Raised { traceback: message }, stderr_is_log, loader),
+        Err(failure) => return report_failure(failure, stderr_is_log, loader),
     };
     match ferricorn_worker::run(seat, settings.clone(), || loader.application(&settings)) {
         Ok(Ok(())) => 0,
@@ -51,8 +54,9 @@ fn take_seat<L: Loader>(
     assignment: Assignment,
     provisions: Provisions,
     loader: &mut L,
-) -> Result<Seat, String> {
-    let fail = |error: io::Error| error.to_string();
+) -> Result<Seat, LoadFailure> {
+    let failed = |sentence: String| LoadFailure::Raised { traceback: sentence };
+    let fail = |error: io::Error| failed(error.to_string());
     let scoreboard = Scoreboard::map(provisions.scoreboard).map_err(fail)?;
     let listeners: io::Result<Vec<Listener>> =
         provisions.listeners.into_iter().map(|descriptor: OwnedFd| Listener::from_descriptor(descriptor)).collect();
@@ -61,14 +65,15 @@ fn take_seat<L: Loader>(
     // A logger in Python writes its own.
     let access_log = match settings.logs_in_python {
         true => None,
-        false => logs::open_access_log(settings).map_err(|error| error.to_string())?,
+        false => logs::open_access_log(settings).map_err(|error| failed(error.to_string()))?,
     };
     let format = Format::parse(&settings.access_log_format)
-        .map_err(|error| format!("access_log_format = '{}': {error}", settings.access_log_format))?;
+        .map_err(|error| failed(format!("access_log_format = '{}': {error}", settings.access_log_format)))?;
     loader.worker_is_born()?;
-    credentials::become_user(settings.user, settings.group, settings.initgroups)
-        .map_err(|error| format!("cannot become user {} and group {}: {error}", settings.user, settings.group))?;
-    loader.begin_worker()?;
+    credentials::become_user(settings.user, settings.group, settings.initgroups).map_err(|error| {
+        failed(format!("cannot become user {} and group {}: {error}", settings.user, settings.group))
+    })?;
+    loader.begin_worker().map_err(failed)?;
     Ok(Seat {
         slot: scoreboard.seat(Slot(assignment.slot)),
         reporter: Reporter::new(provisions.events),

@@ -38,6 +38,14 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long workers get to finish what they are doing when asked to leave.
     pub graceful_timeout: Duration,
+    /// How many workers there may be above `workers` while some are being replaced; at least one.
+    pub reload_surge: usize,
+    /// How long a worker may take until it is ready; zero for ever.
+    pub boot_timeout: Duration,
+    /// Resident memory in bytes at which a worker is replaced; zero for no limit.
+    pub max_worker_memory: u64,
+    /// Age at which a worker is replaced; zero for never.
+    pub max_worker_lifetime: Duration,
     /// How long an idle connection is kept for its next request; zero closes after each response.
     pub keepalive: Duration,
     /// Longest request line in bytes; zero for no limit, never more than 8190.
@@ -122,8 +130,6 @@ pub struct Settings {
     pub dogstatsd_tags: String,
     /// Report how many connections wait to be accepted.
     pub enable_backlog_metric: bool,
-    /// Names of the hooks that the operator has set and that are called, in the order of the table.
-    pub python_hooks: Vec<String>,
     /// Name shown in process titles: `--name`, else `default_proc_name`, else the application.
     pub proc_name: String,
     /// Absolute directories to look for Python modules in, before the others.

@@ -6,8 +6,8 @@ use crate::paste;
 use crate::statsd_address::metric_prefix;
 use crate::worker_class::WorkerClass;
 use crate::{
-    AddressList, Bind, Context, HeaderMapPolicy, Kind, LogLevel, Origin, ReloadEngine, Settings, SettingsError,
-    StatsdAddress, Support, TABLE, Value,
+    AddressList, Bind, Context, HeaderMapPolicy, LogLevel, Origin, ReloadEngine, Settings, SettingsError,
+    StatsdAddress, Value,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,6 +56,10 @@ pub(crate) fn settings(
         max_requests_jitter: values.number("max_requests_jitter"),
         timeout: values.seconds("timeout"),
         graceful_timeout: values.seconds("graceful_timeout"),
+        reload_surge: values.count("reload_surge"),
+        boot_timeout: values.seconds("boot_timeout"),
+        max_worker_memory: values.number("max_worker_memory").saturating_mul(1 << 20),
+        max_worker_lifetime: values.seconds("max_worker_lifetime"),
         keepalive: values.seconds("keepalive"),
         limit_request_line: values.count("limit_request_line").min(REQUEST_LINE),
         limit_request_fields: or_when_zero(values.count("limit_request_fields"), REQUEST_FIELDS).min(REQUEST_FIELDS),
@@ -99,7 +103,6 @@ pub(crate) fn settings(
         statsd_prefix: metric_prefix(&values.text("statsd_prefix").unwrap_or_default()),
         dogstatsd_tags: values.text("dogstatsd_tags").unwrap_or_default(),
         enable_backlog_metric: values.switch("enable_backlog_metric"),
-        python_hooks: values.python_hooks(),
     })
 }
 
@@ -205,13 +208,6 @@ impl Values<'_> {
         }
     }
 
-    fn python_hooks(&self) -> Vec<String> {
-        let hooks = TABLE.iter().filter(|row| matches!(row.kind, Kind::Hook(_)));
-        let called = hooks.filter(|row| !matches!(row.support, Support::Inert(_)));
-        let set = called.filter(|row| *self.get(row.name) != row.default_value());
-        set.map(|row| row.name.to_owned()).collect()
-    }
-
     fn pythonpath(&self, chdir: &Path) -> Vec<PathBuf> {
         let list = self.text("pythonpath").unwrap_or_default();
         list.split(',').filter(|path| !path.is_empty()).map(|path| chdir.join(path)).collect()
@@ -302,15 +298,6 @@ mod tests {
         assert_eq!(socket, Some(StatsdAddress::Unix { path: "/run/s".into() }));
         assert_eq!(with("statsd_host", Value::None).statsd_host, None);
         assert_eq!(with("statsd_prefix", Value::text("shop")).statsd_prefix, "shop.");
-    }
-
-    #[test]
-    fn hooks_that_are_set_are_listed() {
-        let hook = |name, function: &str| with(name, Value::Callable(function.into())).python_hooks;
-        assert_eq!(hook("pre_fork", "log_fork"), ["pre_fork"]);
-        assert_eq!(hook("pre_fork", "Prefork.pre_fork"), [""; 0]);
-        assert_eq!(hook("ssl_context", "context"), [""; 0]);
-        assert_eq!(with("when_ready", Value::text("hooks.ready")).python_hooks, ["when_ready"]);
     }
 
     #[test]

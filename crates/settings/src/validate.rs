@@ -18,7 +18,7 @@ type Problem = String;
 const LARGEST: i64 = i32::MAX as i64;
 
 /// Checks a value of a setting. Relative paths begin at the start directory of `context`.
-pub(crate) fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Value, Problem> {
+pub fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Value, String> {
     let start = &context.start_directory;
     let value = match setting.kind {
         Kind::Bool | Kind::BoolOff => switch(value)?,
@@ -55,6 +55,7 @@ fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
         ("raw_paste_global_conf", Value::List(pairs)) => all_pairs(pairs, |pair| paste::pair(pair).is_some()),
         ("paste", Value::Str(uri)) => paste::checked(uri, start),
         ("access_log_format" | "loglevel", Value::None) => Err("must be a text".to_owned()),
+        ("reload_surge", Value::Int(0)) => Err("must be at least 1".to_owned()),
         ("backlog", Value::Int(length)) if *length > LARGEST => Err(format!("must be at most {LARGEST}")),
         ("http2_max_concurrent_streams", Value::Int(0)) => Err("must be at least 1".to_owned()),
         ("http2_initial_window_size", Value::Int(size)) => within(*size, 0, LARGEST),

@@ -110,6 +110,9 @@ pub fn start(file: Arc<LogFile>, threshold: Threshold) {
     INSTALLED.get_or_init(|| {
         Builder::new()
             .filter_level(LevelFilter::Trace)
+            // They have threads of their own, and nothing to say to an operator.
+            .filter_module("mio", LevelFilter::Off)
+            .filter_module("notify", LevelFilter::Off)
             .target(Target::Pipe(Box::new(Destination)))
             .format(|out, record| io::Write::write_all(out, &dispatch(record)))
             .init();

@@ -104,6 +104,7 @@ impl Channel {
         let mut space = nix::cmsg_space!([RawFd; MOST_DESCRIPTORS]);
         let (length, raw) = {
             let mut slices = [IoSliceMut::new(&mut buffer)];
+            let mut was_reset = false;
             let message = loop {
                 match recvmsg::<UnixAddr>(
                     self.0.as_raw_fd(),
@@ -114,6 +115,8 @@ impl Channel {
                     Ok(message) => break message,
                     Err(Errno::EINTR) => {}
                     Err(Errno::EAGAIN) => return Ok(Received::Nothing),
+                    // The other end has left without reading all it was sent; what it had sent itself comes after this.
+                    Err(Errno::ECONNRESET) if !was_reset => was_reset = true,
                     Err(Errno::ECONNRESET) => return Ok(Received::Closed),
                     Err(errno) => return Err(errno.into()),
                 }
@@ -158,6 +161,17 @@ mod tests {
         assert!(sent > 10, "{sent}");
         assert!(matches!(right.receive().unwrap(), Received::Message(..)));
         assert!(left.try_send(&[1; 1024]).unwrap());
+    }
+
+    #[test]
+    fn last_words_arrive_though_not_all_was_read() {
+        let (left, right) = Channel::pair().unwrap();
+        left.send(b"never read", &[]).unwrap();
+        right.send(b"last words", &[]).unwrap();
+        drop(right);
+        let Received::Message(words, _) = left.receive().unwrap() else { panic!("no message") };
+        assert_eq!(words, b"last words");
+        assert!(matches!(left.receive().unwrap(), Received::Closed));
     }
 
     #[test]

@@ -1,0 +1,1 @@
+"""What programs that embed the server are made of."""
