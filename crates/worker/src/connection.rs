@@ -129,7 +129,7 @@ impl Client {
             head.method = Method::CONNECT;
         }
         if let Some(sent) = sent {
-            head.extensions.insert(sent);
+            head.extensions.insert(*sent);
         }
         let judged = self.shared.policy.apply(&mut head, &self.connection.remote);
         let https = judged.map_err(|refusal| self.refuse(refusal))?;

@@ -49,7 +49,7 @@ enum State {
 /// What the parser is not told of a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Note {
-    pub(crate) sent: Option<AsSent>,
+    pub(crate) sent: Option<Box<AsSent>>,
     /// Its method is CONNECT.
     pub(crate) connects: bool,
     /// No request can follow on this connection.
