@@ -5,11 +5,13 @@
 //!
 //! - [`request`]: what arrived, and over which connection
 //! - [`response`]: what an application answers
+//! - [`target`]: what a request's target and version are, where the parser cannot hold them
 //! - [`error_page`]: what a client sees when the server answers in the application's place
 
 pub mod error_page;
 pub mod request;
 pub mod response;
+pub mod target;
 
 use std::path::PathBuf;
 use std::rc::Rc;

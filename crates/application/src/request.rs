@@ -10,6 +10,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::request::Parts;
 
+use crate::target;
+
 /// A request with its whole body.
 #[derive(Debug)]
 pub struct Request {
@@ -76,11 +78,11 @@ impl std::fmt::Debug for Connection {
 impl Request {
     /// The target as the client sent it.
     pub fn raw_target(&self) -> String {
-        self.head.uri.to_string()
+        target::raw(&self.head).into_owned()
     }
 
     /// The target's path with percent-escapes resolved: bytes, in no particular encoding.
     pub fn decoded_path(&self) -> Cow<'_, [u8]> {
-        percent_encoding::percent_decode_str(self.head.uri.path()).into()
+        percent_encoding::percent_decode_str(target::path(&self.head)).into()
     }
 }

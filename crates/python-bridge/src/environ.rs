@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use ferricorn_application::{Connection, Peer, Request};
+use ferricorn_application::{Connection, Peer, Request, target};
 use ferricorn_settings::Settings;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -92,10 +92,11 @@ impl Environs {
         let head = &request.head;
         environ.set_item(intern!(py, "REQUEST_METHOD"), method(py, &head.method))?;
         environ.set_item(intern!(py, "RAW_URI"), raw_target(py, head))?;
-        if let Some(query) = head.uri.query().filter(|query| !query.is_empty()) {
+        let query = target::query(head);
+        if !query.is_empty() {
             environ.set_item(intern!(py, "QUERY_STRING"), query)?;
         }
-        environ.set_item(intern!(py, "SERVER_PROTOCOL"), protocol(py, head.version))?;
+        environ.set_item(intern!(py, "SERVER_PROTOCOL"), protocol(py, head))?;
         if request.https {
             environ.set_item(intern!(py, "wsgi.url_scheme"), intern!(py, "https"))?;
         }
@@ -215,15 +216,15 @@ fn method<'py>(py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
     }
 }
 
-fn protocol(py: Python<'_>, version: Version) -> &Bound<'_, PyString> {
-    if version == Version::HTTP_10 { intern!(py, "HTTP/1.0") } else { intern!(py, "HTTP/1.1") }
+fn protocol<'py>(py: Python<'py>, head: &Parts) -> Bound<'py, PyString> {
+    match target::version(head) {
+        (1, 1) => intern!(py, "HTTP/1.1").clone(),
+        _ => PyString::new(py, &target::protocol(head)),
+    }
 }
 
 fn raw_target<'py>(py: Python<'py>, head: &Parts) -> Bound<'py, PyString> {
-    match (head.uri.path_and_query(), head.uri.authority()) {
-        (Some(target), None) => PyString::new(py, target.as_str()),
-        _ => PyString::new(py, &head.uri.to_string()),
-    }
+    PyString::new(py, &target::raw(head))
 }
 
 /// The address as Python strings, made once for all requests from it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use ferricorn_application::{Application, Exchange, Gone, Request, error_page};
+use ferricorn_application::{Application, Exchange, Gone, Request, error_page, target};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::access_log::Format;
 use ferricorn_unix::descriptor;
@@ -151,7 +151,7 @@ impl Application for WsgiApplication {
     fn call(&mut self, mut request: Request, exchange: Rc<dyn Exchange>) {
         Python::attach(|py| {
             let _interruptible = Interruptible::begin();
-            log::debug!("{} {}", request.head.method, request.head.uri.path());
+            log::debug!("{} {}", request.head.method, target::path(&request.head));
             let answered = match self.observer.clone() {
                 Some(observer) => self.answer_observed(py, &observer, &mut request, &exchange),
                 None => self.answer(py, &mut request, &exchange, None),

@@ -304,9 +304,6 @@ mod tests {
             ("certfile", Value::text("a.pem"), "end TLS in the proxy in front"),
             ("keyfile", Value::text("a.pem"), "end TLS in the proxy in front"),
             ("http2_cleartext", Value::text("both"), "HTTP/1 only"),
-            ("permit_obsolete_folding", Value::Bool(true), "smuggle"),
-            ("strip_header_spaces", Value::Bool(true), "smuggle"),
-            ("permit_unconventional_http_version", Value::text("true"), "HTTP/1.0 or HTTP/1.1"),
             ("dirty_workers", Value::Int(1), "task queue"),
             ("worker_class", Value::text("gevent"), "sync or gthread"),
         ];
@@ -326,7 +323,6 @@ mod tests {
             ("protocol", Value::text("http")),
             ("threads", Value::Int(1)),
             ("worker_class", Value::text("gunicorn.workers.sync.SyncWorker")),
-            ("permit_obsolete_folding", Value::text("false")),
         ];
         for (name, value) in defaults {
             with(name, value).unwrap_or_else(|sentence| panic!("{sentence}"));
@@ -336,7 +332,7 @@ mod tests {
     #[test]
     fn at_most_a_dozen_settings_are_refused() {
         let refused = rows().filter(|setting| matches!(setting.support, Support::Refused(_)));
-        assert_eq!(refused.count(), 11);
+        assert_eq!(refused.count(), 8);
     }
 
     #[test]

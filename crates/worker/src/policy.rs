@@ -3,10 +3,10 @@
 
 use ferricorn_application::Peer;
 use ferricorn_settings::{AddressList, HeaderMapPolicy, Settings};
+use http::HeaderName;
 use http::request::Parts;
-use http::{HeaderName, StatusCode};
 
-use crate::limits::Refusal;
+use crate::refusal::Refusal;
 
 /// The settings that matter here, prepared once.
 pub(crate) struct Policy {
@@ -58,8 +58,7 @@ impl Policy {
             .collect();
         for name in doubtful {
             if self.underscores == HeaderMapPolicy::Refuse {
-                let detail = format!("Invalid HTTP header name: '{}'", name.as_str().to_ascii_uppercase());
-                return Err(Refusal { status: StatusCode::BAD_REQUEST, detail });
+                return Err(Refusal::field_name(name.as_str().to_ascii_uppercase().as_bytes()));
             }
             head.headers.remove(name);
         }
@@ -72,8 +71,7 @@ impl Policy {
             let Some(value) = head.headers.get(name) else { continue };
             let https = value.as_bytes() == secure.as_bytes();
             if said.is_some_and(|before| before != https) {
-                let detail = "Contradictory scheme headers".to_owned();
-                return Err(Refusal { status: StatusCode::BAD_REQUEST, detail });
+                return Err(Refusal::bad("Contradictory scheme headers".to_owned()));
             }
             said = Some(https);
         }
