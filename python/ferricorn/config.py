@@ -142,7 +142,7 @@ class Config:
 
     @property
     def logger_class(self) -> type:
-        """The logger's class; the default one is exchanged for the one that sends metrics where there is a statsd host."""
+        """The logger's class; with a statsd host the default is the one that sends metrics."""
         named = self.settings["logger_class"].get()
         if named in (DEFAULT_LOGGER, "simple", None):
             named = DEFAULT_LOGGER if self.statsd_host is None else STATSD_LOGGER

@@ -41,5 +41,6 @@ mod stop;
 mod streaming;
 mod syslog;
 mod timeout;
+mod upgrade;
 mod uploads;
 mod workers;

@@ -23,16 +23,22 @@ use ferricorn_unix::{descriptor, poll};
 use crate::backoff::Backoff;
 use crate::forward::Forward;
 use crate::generation::{Generation, GenerationId, LeavingMold};
+use crate::memory_events::MemoryEvents;
+use crate::notify::Watchdog;
 use crate::pidfile::PidFile;
 use crate::signals::{Event, Signals};
 use crate::sockets::{self, Bound};
 use crate::stop::Stopping;
+use crate::upgrade::Inheritance;
 use crate::workers::Workers;
 
 /// The longest the loop sleeps: it looks for silent workers this often.
 const TICK: Duration = Duration::from_secs(1);
 /// Workers that there can ever be at once, those of two generations counted together.
 const SLOTS: u32 = 1024;
+
+/// At the end of a new master's title and pid file, as long as the old one lives.
+const UPGRADE_MARK: &str = ".2";
 
 /// How the program was started.
 #[derive(Debug)]
@@ -58,6 +64,7 @@ pub(crate) struct Arbiter {
     /// Where metrics go, if the settings say so and no logger of the application's sends them.
     pub(crate) statsd: Option<Statsd>,
     pub(crate) scoreboard: Scoreboard,
+    pub(crate) memory_events: MemoryEvents,
     reports: Reports,
     /// The write end of the workers' pipe; handed to molds.
     pub(crate) events_for_workers: OwnedFd,
@@ -65,6 +72,11 @@ pub(crate) struct Arbiter {
     pub(crate) life_for_workers: OwnedFd,
     /// Nothing is ever written here. It closes when this process ends, however it ends.
     _life: OwnedFd,
+    /// What the master before this one has left, if it was started by USR2.
+    pub(crate) inheritance: Inheritance,
+    watchdog: Watchdog,
+    /// The new master that USR2 has started.
+    pub(crate) successor: Option<ProcessId>,
     /// Sockets from the service manager, instead of bound ones.
     pub(crate) passed_sockets: Vec<Rc<Bound>>,
     /// The generation that is to serve; `None` until the first worker ever is ready.
@@ -76,6 +88,8 @@ pub(crate) struct Arbiter {
     /// Another reload is due as soon as a generation is promoted: one was asked for before the first was ready, or
     /// sources changed while a candidate loaded.
     pub(crate) reload_afterwards: bool,
+    /// A new master was asked for before the first generation was ready.
+    pub(crate) upgrade_after_start: bool,
     pub(crate) workers: Workers,
     /// How many workers are wanted; TTIN and TTOU change it until the next reload.
     pub(crate) target: usize,
@@ -110,12 +124,20 @@ pub fn run(launch: Launch) -> u8 {
 
 impl Arbiter {
     fn new(launch: Launch) -> io::Result<Self> {
-        let passed_sockets = sockets::from_service_manager()?.into_iter().map(Rc::new).collect();
+        let mut inheritance = Inheritance::claim()?;
+        let mut passed_sockets: Vec<Rc<Bound>> = sockets::from_service_manager()?.into_iter().map(Rc::new).collect();
+        // What the server has left there before its restart is no order of the operator's.
+        inheritance.sockets.extend(passed_sockets.extract_if(.., |bound| bound.bind.is_some()));
+        if inheritance.sockets.iter().any(|bound| bound.bind.is_some()) {
+            // Those without a bind setting came from the service manager to the master before.
+            passed_sockets.extend(inheritance.sockets.extract_if(.., |bound| bound.bind.is_none()));
+        }
         let (events_read, events_write) = descriptor::pipe()?;
         // A worker that cannot write its report must wait, not fail.
         descriptor::set_nonblocking(events_write.as_fd(), false)?;
         let (life_read, life_write) = descriptor::pipe()?;
         process::adopt_orphans()?;
+        let watchdog = Watchdog::from_environment(inheritance.parent.is_some());
         let forward = Arc::new(Forward::default());
         error_log::accompany(Some(Arc::clone(&forward) as Arc<dyn error_log::Companion>));
         Ok(Self {
@@ -124,16 +146,21 @@ impl Arbiter {
             statsd: None,
             signals: Signals::install()?,
             scoreboard: Scoreboard::create(SLOTS)?,
+            memory_events: MemoryEvents::of_this_process(),
             reports: Reports::new(events_read),
             events_for_workers: events_write,
             life_for_workers: life_read,
             _life: life_write,
+            inheritance,
+            successor: None,
+            watchdog,
             passed_sockets,
             current: None,
             candidate: None,
             leaving_molds: Vec::new(),
             generations: 0,
             reload_afterwards: false,
+            upgrade_after_start: false,
             workers: Workers::default(),
             target: 0,
             log_reopenings: 0,
@@ -152,6 +179,7 @@ impl Arbiter {
     fn run(mut self) -> io::Result<u8> {
         self.start_candidate()?;
         loop {
+            self.watchdog.bark();
             self.forward_lines();
             self.send_waiting_orders()?;
             self.wait()?;
@@ -172,6 +200,9 @@ impl Arbiter {
                 if self.last_look.elapsed() >= TICK {
                     self.last_look = Instant::now();
                     self.look_for_silent_workers()?;
+                    self.look_for_late_boots()?;
+                    self.look_for_promotion()?;
+                    self.replace_what_is_due();
                     self.measure_backlog()?;
                 }
                 self.press_leaving_molds()?;
@@ -187,8 +218,8 @@ impl Arbiter {
         let mut descriptors: Vec<BorrowedFd<'_>> = vec![self.signals.as_fd(), self.reports.as_fd()];
         descriptors.extend(self.molds().map(|mold| mold.as_fd()));
         let now = Instant::now();
-        let deadlines =
-            [self.respawn.until, self.mold_restart.until, self.stopping.as_ref().map(|stopping| stopping.deadline)];
+        let stop = self.stopping.as_ref().map(|stopping| stopping.deadline);
+        let deadlines = [self.respawn.until, self.mold_restart.until, stop, self.watchdog.due()];
         let next = deadlines.into_iter().flatten().filter(|due| *due > now).map(|due| due - now).min();
         poll::readable(&descriptors, Some(next.unwrap_or(TICK).min(TICK)))?;
         Ok(())
@@ -208,12 +239,10 @@ impl Arbiter {
             Event::FewerWorkers if self.target > 1 => self.want(self.target - 1),
             Event::FewerWorkers => Ok(()),
             Event::ReopenLogs => self.reopen_logs(),
-            Event::Upgrade => {
-                log::warn!("USR2 ignored: {} cannot yet replace its own binary. Use HUP.", self.launch.program);
-                Ok(())
-            }
+            Event::Upgrade => self.upgrade(),
+            Event::Winch if self.daemonized => self.want(0),
             Event::Winch => {
-                log::debug!("SIGWINCH ignored.");
+                log::debug!("SIGWINCH ignored: not a daemon.");
                 Ok(())
             }
         }
@@ -243,6 +272,15 @@ impl Arbiter {
         }
     }
 
+    /// What a mold that has ended said before it did: it may say why.
+    pub(crate) fn hear_last_words(&mut self, id: GenerationId) -> io::Result<()> {
+        loop {
+            let mold = self.generation(id).and_then(|generation| generation.mold.as_ref());
+            let Some(Ok(Incoming::Message(report, _))) = mold.map(|mold| mold.next_report()) else { return Ok(()) };
+            self.hear_mold(id, report)?;
+        }
+    }
+
     fn hear_mold(&mut self, id: GenerationId, report: Report) -> io::Result<()> {
         let matters_at_the_end =
             matches!(report, Report::Forked { .. } | Report::ForkFailed { .. } | Report::Called(Hook::OnExit));
@@ -256,6 +294,7 @@ impl Arbiter {
             Report::Ready => self.mold_is_ready(id),
             Report::Called(Hook::OnStarting) => self.listen(id),
             Report::Called(Hook::OnExit) => self.mold_has_said_farewell(id),
+            Report::Called(Hook::PreExec) => self.start_successor(),
             Report::Called(_) => Ok(()),
             Report::Wanted { workers } => self.hook_wants(id, workers),
             Report::Leaving { status, message } => self.mold_is_leaving(id, status, &message),
@@ -294,7 +333,8 @@ impl Arbiter {
 
     pub(crate) fn retitle(&self, settings: &Settings) {
         if let Some(title) = &self.launch.title {
-            title.set(&format!("{}: master [{}]", self.launch.program, settings.proc_name));
+            let mark = if self.inheritance.parent.is_some() { UPGRADE_MARK } else { "" };
+            title.set(&format!("{}: master [{}{mark}]", self.launch.program, settings.proc_name));
         }
     }
 
@@ -302,6 +342,11 @@ impl Arbiter {
     pub(crate) fn place_pidfile(&mut self, wanted: Option<&PathBuf>) -> Result<(), crate::pidfile::PidFileError> {
         // The directory that the name is relative to may be another after the next reload.
         let wanted = wanted.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        // The file itself is the old master's until that is gone.
+        let wanted = wanted.map(|path| match self.inheritance.parent {
+            Some(_) => PathBuf::from(format!("{}{UPGRADE_MARK}", path.display())),
+            None => path,
+        });
         if self.pidfile.as_ref().map(PidFile::path) != wanted.as_deref() {
             let placed = wanted.as_deref().map(PidFile::write).transpose()?;
             self.pidfile = placed;

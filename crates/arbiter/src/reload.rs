@@ -17,7 +17,7 @@ use ferricorn_unix::process::{self, Signal};
 
 use crate::arbiter::Arbiter;
 use crate::generation::{Generation, GenerationId, MoldProcess, Stage};
-use crate::notify::notify;
+use crate::notify;
 use crate::pidfile::PidFile;
 use crate::sockets::{BindFailure, Bound};
 use crate::workers::{Duty, Worker};
@@ -35,6 +35,7 @@ impl Arbiter {
             return Ok(());
         }
         self.dismiss_candidate()?;
+        notify::reloading();
         self.start_candidate()
     }
 
@@ -70,7 +71,7 @@ impl Arbiter {
             let settings = Rc::new(reported);
             generation.settings = Some(Rc::clone(&settings));
             if first_start {
-                if settings.daemon && !self.daemonized {
+                if settings.daemon && !self.daemonized && self.inheritance.parent.is_none() {
                     return self.daemonize(&settings);
                 }
                 if let Err(words) = self.prepare(&settings) {
@@ -113,7 +114,8 @@ impl Arbiter {
         go_to(settings).map_err(|error| error.to_string())?;
         logs::start(settings).map_err(|error| error.to_string())?;
         logs::open_access_log(settings).map_err(|error| error.to_string())?;
-        if let Some(path) = &settings.pidfile {
+        self.daemonized |= settings.daemon;
+        if let Some(path) = settings.pidfile.as_ref().filter(|_| self.inheritance.parent.is_none()) {
             PidFile::check(path).map_err(|error| error.to_string())?;
         }
         self.target = settings.workers;
@@ -164,6 +166,7 @@ impl Arbiter {
             if let Some(generation) = self.generation(id) {
                 generation.listeners = listeners;
             }
+            self.inheritance.sockets.clear();
         }
         self.forward_lines();
         self.provide(id)?;
@@ -197,18 +200,27 @@ impl Arbiter {
         if !self.passed_sockets.is_empty() {
             return Some(self.passed_sockets.clone());
         }
-        let open = self.current.as_ref().map_or(&[][..], |current| &current.listeners);
+        let open = self.current.as_ref().map_or(&self.inheritance.sockets[..], |current| &current.listeners);
         let only_descriptors = settings.bind.iter().any(|bind| matches!(bind, ferricorn_settings::Bind::Fd { .. }));
         let wanted = settings
             .bind
             .iter()
             .filter(|bind| !only_descriptors || matches!(bind, ferricorn_settings::Bind::Fd { .. }));
+        let wanted: Vec<_> = wanted.collect();
+        if !open.is_empty() && open.len() == wanted.len() && open.iter().all(|bound| bound.bind.is_none()) {
+            // From a master that does not say what is what: they are in the order of the settings.
+            return Some(open.to_vec());
+        }
         let mut listeners = Vec::new();
         for bind in wanted {
             let known = open.iter().find(|bound| bound.bind.as_ref() == Some(bind));
             listeners.push(match known {
                 Some(bound) => Rc::clone(bound),
-                None => Rc::new(open_patiently(tries, || Bound::open(bind, settings))?),
+                None => {
+                    let bound = Rc::new(open_patiently(tries, || Bound::open(bind, settings))?);
+                    bound.name_in_store().iter().for_each(|name| notify::store(name, &*bound));
+                    bound
+                }
             });
         }
         Some(listeners)
@@ -221,7 +233,12 @@ impl Arbiter {
         let wanted = candidate.wanted.unwrap_or(settings.workers);
         let Some(old) = self.current.replace(candidate) else {
             self.measure_workers()?;
-            notify(&format!("READY=1\nSTATUS={} is serving\n", self.launch.program));
+            if self.inheritance.parent.is_none() {
+                notify::ready(&format!("{} is serving", self.launch.program));
+            }
+            if std::mem::take(&mut self.upgrade_after_start) {
+                self.upgrade()?;
+            }
             return self.reload_again();
         };
         log::info!("Reload: the new workers are good, the old ones will be replaced");
@@ -241,6 +258,10 @@ impl Arbiter {
         if let Err(error) = self.place_pidfile(settings.pidfile.as_ref()) {
             log::error!("The pid file stays as it was: {error}");
         }
+        notify::ready(&format!("{} is serving", self.launch.program));
+        for gone in old.listeners.iter().filter(|bound| Rc::strong_count(bound) == 1) {
+            gone.name_in_store().iter().for_each(|name| notify::forget(name));
+        }
         self.dismiss(old);
         self.reload_again()
     }
@@ -258,7 +279,7 @@ impl Arbiter {
             return self.end(status);
         }
         log::error!("Reload failed, the old workers go on serving: {}", message.trim());
-        notify("STATUS=The last reload failed: the old workers go on serving; see the error log\n");
+        notify::ready("The last reload failed: the old workers go on serving; see the error log");
         Ok(())
     }
 

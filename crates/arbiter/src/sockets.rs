@@ -1,6 +1,7 @@
 //! The listening sockets: bound by us, or received from the service manager. The master holds
 //! them for its life, so no connection is refused while anything else is replaced.
 
+use std::cell::Cell;
 use std::env;
 use std::fmt;
 use std::fs;
@@ -17,6 +18,8 @@ use ferricorn_unix::{credentials, descriptor, environment};
 
 /// The first descriptor that a service manager passes (sd_listen_fds(3)).
 const FIRST_PASSED: i32 = 3;
+/// How names of sockets begin that we have left with the service manager. A colon has a meaning of its own there.
+const STORED: &str = "ferricorn-";
 
 /// A socket that listens on behalf of one `bind` setting. Dropping it closes the master's copy
 /// and removes a Unix socket's file, if that is still the one we made.
@@ -25,8 +28,10 @@ pub(crate) struct Bound {
     /// What it was bound for; `None` if it came from the service manager.
     pub(crate) bind: Option<Bind>,
     listener: Listener,
-    /// The file we made, and its inode.
+    /// The file that goes with it, and its inode.
     file: Option<(PathBuf, u64)>,
+    /// Another master serves from it: the file stays.
+    is_shared: Cell<bool>,
 }
 
 /// Why a socket does not listen, with the words for the log.
@@ -47,7 +52,7 @@ impl Bound {
             Bind::Fd { fd } => adopt(*fd).map(|listener| (listener, None)),
         };
         match opened {
-            Ok((listener, file)) => Ok(Self { bind: Some(bind.clone()), listener, file }),
+            Ok((listener, file)) => Ok(Self { bind: Some(bind.clone()), listener, file, is_shared: Cell::new(false) }),
             Err(error) => Err(BindFailure { address: describe(bind), error }),
         }
     }
@@ -55,7 +60,32 @@ impl Bound {
     fn from_service_manager(number: i32) -> io::Result<Self> {
         let owned = descriptor::take_inherited(number)?;
         descriptor::set_inheritable(owned.as_fd(), false)?;
-        Ok(Self { bind: None, listener: Listener::from_descriptor(owned)?, file: None })
+        Ok(Self { bind: None, listener: Listener::from_descriptor(owned)?, file: None, is_shared: Cell::new(false) })
+    }
+
+    /// Takes over what another master has bound.
+    pub(crate) fn inherited(number: i32, bind: Option<Bind>) -> io::Result<Self> {
+        let mut bound = Self::from_service_manager(number)?;
+        if let Some(Bind::Unix { path }) = &bind {
+            let path = std::path::absolute(path)?;
+            bound.file = fs::symlink_metadata(&path).ok().map(|found| (path, found.ino()));
+        }
+        bound.bind = bind;
+        Ok(bound)
+    }
+
+    /// The name under which the service manager keeps it over a restart; `None` for one that it has given us, and for a Unix
+    /// socket, whose file goes with the server.
+    pub(crate) fn name_in_store(&self) -> Option<String> {
+        match &self.bind {
+            Some(bind @ Bind::Tcp { .. }) => Some(format!("{STORED}{}", bind.to_string().replace(':', "="))),
+            _ => None,
+        }
+    }
+
+    /// Says whether another master serves from it, too.
+    pub(crate) fn share(&self, shared: bool) {
+        self.is_shared.set(shared);
     }
 }
 
@@ -77,6 +107,7 @@ impl fmt::Display for Bound {
 impl Drop for Bound {
     fn drop(&mut self) {
         if let Some((path, inode)) = &self.file
+            && !self.is_shared.get()
             && fs::symlink_metadata(path).is_ok_and(|found| found.ino() == *inode)
             && let Err(error) = fs::remove_file(path)
         {
@@ -120,16 +151,19 @@ fn describe(bind: &Bind) -> String {
     }
 }
 
-/// The sockets that a service manager passed to this very process (LISTEN_PID, LISTEN_FDS). The
-/// variables are removed: nobody whom we start shall take them for its own.
+/// The sockets that a service manager passed to this very process (LISTEN_PID, LISTEN_FDS). Those that the server has left
+/// there itself know what they were bound for. The variables are removed: nobody whom we start shall take them for its own.
 pub(crate) fn from_service_manager() -> io::Result<Vec<Bound>> {
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<i32>().ok());
     let (pid, count) = (number("LISTEN_PID"), number("LISTEN_FDS"));
     if pid != Some(ProcessId::current().as_raw()) {
         return Ok(Vec::new());
     }
+    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
         environment::set(name.as_ref(), None)?;
     }
-    (0..count.unwrap_or(0)).map(|index| Bound::from_service_manager(FIRST_PASSED + index)).collect()
+    let mut names = names.split(':');
+    let stored = |name: &str| name.strip_prefix(STORED)?.replace('=', ":").parse::<Bind>().ok();
+    (0..count.unwrap_or(0)).map(|index| Bound::inherited(FIRST_PASSED + index, names.next().and_then(stored))).collect()
 }

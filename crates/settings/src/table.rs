@@ -265,7 +265,7 @@ pub static TABLE: &[Setting] = &[
         .meaning("called in a worker that timed out"),
     Setting::new("pre_exec", ServerHooks, Hook(1))
         .or(Fallback::Hook("PreExec.pre_exec"))
-        .inert("the program is not replaced on USR2").meaning("called before the program is replaced by a new one on USR2"),
+        .differs("runs in the mold, not in the master").meaning("called before the program is replaced by a new one on USR2"),
     Setting::new("pre_request", ServerHooks, Hook(2))
         .or(Fallback::Hook("PreRequest.pre_request"))
         .meaning("called in a worker before each request"),
