@@ -1,6 +1,5 @@
 //! A request that has fully arrived, and the connection it came over.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -75,14 +74,19 @@ impl std::fmt::Debug for Connection {
     }
 }
 
+impl Connection {
+    /// The client's address in words, without its port; empty for a Unix socket.
+    pub fn remote_address(&self) -> String {
+        match &self.remote {
+            Peer::Tcp(address) => address.ip().to_string(),
+            Peer::Unix(_) => String::new(),
+        }
+    }
+}
+
 impl Request {
     /// The target as the client sent it.
     pub fn raw_target(&self) -> String {
         target::raw(&self.head).into_owned()
-    }
-
-    /// The target's path with percent-escapes resolved: bytes, in no particular encoding.
-    pub fn decoded_path(&self) -> Cow<'_, [u8]> {
-        percent_encoding::percent_decode_str(target::path(&self.head)).into()
     }
 }

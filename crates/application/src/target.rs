@@ -113,6 +113,11 @@ pub fn path(head: &Parts) -> &str {
     sent(head).map_or_else(|| head.uri.path(), Target::path)
 }
 
+/// A path with its percent-escapes resolved: bytes, in no particular encoding.
+pub fn decoded(path: &str) -> Cow<'_, [u8]> {
+    percent_encoding::percent_decode_str(path).into()
+}
+
 /// The target's query; empty if there is none.
 pub fn query(head: &Parts) -> &str {
     sent(head).map_or_else(|| head.uri.query().unwrap_or_default(), Target::query)

@@ -15,7 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
-use crate::environ::Environs;
+use crate::environ::{Environs, OutsideScriptName};
 use crate::file_wrapper::FileWrapper;
 use crate::hosting::{Hosting, log_exception};
 use crate::interpreter::detached;
@@ -118,8 +118,7 @@ impl WsgiApplication {
         let environ = match self.environs.make(py, request)? {
             Ok(environ) => environ,
             Err(outside) => {
-                log::warn!("Path {:?} does not begin with SCRIPT_NAME {:?}", outside.path, outside.script_name);
-                respond_with_error(exchange);
+                refuse_path(request, &outside, exchange);
                 return Ok(());
             }
         };
@@ -191,6 +190,15 @@ impl Application for WsgiApplication {
 
 /// The server's own page, or, where the application's answer is under way, the end of the
 /// connection.
+/// Status, reason and words are Gunicorn's, which blames the configuration.
+fn refuse_path(request: &Request, outside: &OutsideScriptName, exchange: &Rc<dyn Exchange>) {
+    let (path, script_name) = (outside.path.replace('\'', "\\'"), outside.script_name.replace('\'', "\\'"));
+    let words = format!("Configuration problem: Request path '{path}' does not start with SCRIPT_NAME '{script_name}'");
+    log::warn!("Invalid request from ip={}: {words}", request.connection.remote_address());
+    let (head, page) = error_page::page_with_reason(StatusCode::INTERNAL_SERVER_ERROR, "Bad Request", &words);
+    exchange.respond(head, page);
+}
+
 fn respond_with_error(exchange: &Rc<dyn Exchange>) {
     if exchange.begun() {
         exchange.abort();

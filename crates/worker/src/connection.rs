@@ -124,7 +124,10 @@ impl Client {
         self.activity.head_since.set(None);
         let is_head = request.method() == Method::HEAD;
         let (mut head, incoming) = request.into_parts();
-        let Note { sent, closes } = self.notes.take();
+        let Note { sent, connects, closes } = self.notes.take();
+        if connects {
+            head.method = Method::CONNECT;
+        }
         if let Some(sent) = sent {
             head.extensions.insert(sent);
         }
@@ -183,10 +186,7 @@ impl Client {
     }
 
     fn address(&self) -> String {
-        match &self.connection.remote {
-            ferricorn_application::Peer::Tcp(address) => address.ip().to_string(),
-            ferricorn_application::Peer::Unix(_) => String::new(),
-        }
+        self.connection.remote_address()
     }
 }
 

@@ -55,9 +55,9 @@ impl Fields {
             return Err(Refusal::long_fields("limit request headers fields"));
         }
         self.count += 1;
-        let Some(colon) = memchr::memchr(b':', line).filter(|at| *at > 0) else {
-            let first = line.split(|byte| *byte == b'\r').next().unwrap_or_default();
-            return Err(Refusal::field(if rules.permits_folding { first } else { line }));
+        let first = if rules.permits_folding { first_line(line) } else { line };
+        let Some(colon) = memchr::memchr(b':', first).filter(|at| *at > 0) else {
+            return Err(Refusal::field(first));
         };
         let mut name = &line[..colon];
         if rules.strips_blanks {
@@ -161,6 +161,10 @@ impl Fields {
             _ => Err(Refusal::field(b"CONTENT-LENGTH")),
         }
     }
+}
+
+fn first_line(lines: &[u8]) -> &[u8] {
+    memchr::memchr(b'\n', lines).map_or(lines, |feed| lines[..feed].strip_suffix(b"\r").unwrap_or(lines))
 }
 
 /// Fields that would change routing, framing or authentication after the fact (RFC 9110, 6.5.1).

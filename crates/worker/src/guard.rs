@@ -50,6 +50,8 @@ enum State {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Note {
     pub(crate) sent: Option<AsSent>,
+    /// Its method is CONNECT.
+    pub(crate) connects: bool,
     /// No request can follow on this connection.
     pub(crate) closes: bool,
 }
@@ -111,7 +113,7 @@ impl Guard {
                         Framing::Length(length) => State::Body(length),
                         Framing::Chunked => State::ChunkSize(0),
                     };
-                    self.notes.pass(Note { sent: head.sent, closes: head.closes });
+                    self.notes.pass(Note { sent: head.sent, connects: head.connects, closes: head.closes });
                     Ok(pass_or_replace(head.length, head.replacement))
                 }
             },

@@ -80,6 +80,8 @@ pub(crate) struct Head {
     pub(crate) replacement: Option<Vec<u8>>,
     /// What the parser is not told.
     pub(crate) sent: Option<AsSent>,
+    /// Its method is CONNECT, which the parser is not told.
+    pub(crate) connects: bool,
     /// No request can follow on this connection.
     pub(crate) closes: bool,
 }
@@ -158,7 +160,7 @@ impl HeadReader {
             Some(text) => Some(self.edited(&[text, &b"\r\n"[..]].concat(), &head[fields_at..], rules)),
         };
         let closes = line.connects || self.fields.has_other_coding;
-        Ok(Head { length, framing, replacement, sent: line.sent, closes })
+        Ok(Head { length, framing, replacement, sent: line.sent, connects: line.connects, closes })
     }
 
     fn edited(&self, line: &[u8], section: &[u8], rules: &Rules) -> Vec<u8> {

@@ -68,12 +68,13 @@ impl Policy {
     fn forwarded_scheme(&self, head: &Parts) -> Result<bool, Refusal> {
         let mut said = None;
         for (name, secure) in &self.secure_scheme_headers {
-            let Some(value) = head.headers.get(name) else { continue };
-            let https = value.as_bytes() == secure.as_bytes();
-            if said.is_some_and(|before| before != https) {
-                return Err(Refusal::bad("Contradictory scheme headers".to_owned()));
+            for value in head.headers.get_all(name) {
+                let https = value.as_bytes() == secure.as_bytes();
+                if said.is_some_and(|before| before != https) {
+                    return Err(Refusal::bad("Contradictory scheme headers".to_owned()));
+                }
+                said = Some(https);
             }
-            said = Some(https);
         }
         Ok(said.unwrap_or(false))
     }
@@ -118,6 +119,8 @@ mod tests {
     #[test]
     fn contradictions_and_refused_names_are_bad_requests() {
         let both = [("x-forwarded-proto", "https"), ("x-forwarded-ssl", "off")];
+        let twice = [("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")];
+        assert!(apply(&policy(HeaderMapPolicy::Drop), &twice, "127.0.0.1").0.is_err());
         assert!(apply(&policy(HeaderMapPolicy::Drop), &both, "127.0.0.1").0.is_err());
         assert!(apply(&policy(HeaderMapPolicy::Refuse), &[("x_y", "1")], "127.0.0.1").0.is_err());
         assert_eq!(apply(&policy(HeaderMapPolicy::Dangerous), &[("x_y", "1")], "10.0.0.1").1, ["x_y"]);

@@ -10,6 +10,9 @@ use crate::rules::{self, Rules};
 /// The longest target that the parser's Uri holds.
 const LONGEST_TARGET: usize = 65534;
 
+/// The method that the parser is told in CONNECT's place, which would make it open a tunnel.
+const TOLD_FOR_CONNECT: &str = "POST";
+
 /// A line that may be served.
 #[derive(Debug, Default)]
 pub(crate) struct RequestLine {
@@ -32,10 +35,10 @@ pub(crate) fn judge(line: &[u8], rules: &Rules) -> Result<RequestLine, Refusal> 
     let version = judge_version(version, rules)?;
     let connects = *method == *b"CONNECT";
     let odd_version = !matches!(version, (1, 0 | 1));
-    if odd_target.is_none() && !odd_version && matches!(method, Cow::Borrowed(_)) {
+    if odd_target.is_none() && !odd_version && !connects && matches!(method, Cow::Borrowed(_)) {
         return Ok(RequestLine { version, connects, sent: None, replacement: None });
     }
-    let mut replacement = method.into_owned();
+    let mut replacement = if connects { TOLD_FOR_CONNECT.as_bytes().to_vec() } else { method.into_owned() };
     replacement.push(b' ');
     replacement.extend_from_slice(if odd_target.is_some() { b"/" } else { target });
     replacement.extend_from_slice(if version < (1, 1) { b" HTTP/1.0" } else { b" HTTP/1.1" });
@@ -113,7 +116,7 @@ mod tests {
             ("GET /a#b HTTP/1.1", "GET / HTTP/1.1", "/a"),
             ("GET /<a>?`b HTTP/1.1", "GET / HTTP/1.1", "/<a>"),
             ("GET http://host HTTP/1.0", "GET / HTTP/1.0", ""),
-            ("CONNECT host:443 HTTP/1.1", "CONNECT / HTTP/1.1", "443"),
+            ("CONNECT host:443 HTTP/1.1", "POST / HTTP/1.1", "443"),
         ] {
             let judged = judge(line.as_bytes(), &Rules::default()).unwrap();
             assert_eq!(judged.replacement.unwrap(), replacement.as_bytes());
