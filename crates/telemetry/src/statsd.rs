@@ -121,7 +121,7 @@ mod tests {
 
     fn open(values: &[(&str, &str)]) -> io::Result<Option<Statsd>> {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), Value::text(*value))).collect();
-        let layer = Layer { origin: Origin::CommandLine, values };
+        let layer = Layer::new(Origin::CommandLine, values);
         Statsd::open(&resolve(&[layer], Some("app"), &Context::from_environment()).unwrap().settings)
     }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use ferricorn_application::{Connection, Head, Request, error_page};
@@ -33,8 +34,8 @@ pub(crate) fn serve(shared: &Rc<Shared>, socket: Socket, connection: Connection)
     let activity = Rc::new(Activity::default());
     activity.last_progress.set(shared.tick.get());
     let client =
-        Rc::new(Client { shared: Rc::clone(shared), activity: Rc::clone(&activity), connection: Rc::new(connection) });
-    let open = Open { activity: Rc::clone(&activity), connection: Rc::clone(&client.connection), task: None };
+        Rc::new(Client { shared: Rc::clone(shared), activity: Rc::clone(&activity), connection: Arc::new(connection) });
+    let open = Open { activity: Rc::clone(&activity), connection: Arc::clone(&client.connection), task: None };
     shared.open.borrow_mut().insert(number, open);
     let ended = Ended { number, shared: Rc::clone(shared) };
     let wire = Wire::new(socket, activity, Rc::clone(shared));
@@ -76,7 +77,7 @@ async fn speak_http(client: Rc<Client>, wire: Wire) {
 struct Client {
     shared: Rc<Shared>,
     activity: Rc<Activity>,
-    connection: Rc<Connection>,
+    connection: Arc<Connection>,
 }
 
 /// Why a request gets no response but the end of its connection.
@@ -121,7 +122,7 @@ impl Client {
             }
         };
         let (reply, answer) = oneshot::channel();
-        let request = Request { head, body, https, connection: Rc::clone(&self.connection) };
+        let request = Request { head, body, https, connection: Arc::clone(&self.connection) };
         self.shared.push(Job { request, activity: Rc::clone(&self.activity), reply, arrived });
         match answer.await {
             Ok(answer) => Ok(self.respond(answer, is_head, self.shared.closes_connections())),
@@ -183,6 +184,6 @@ impl Client {
 }
 
 /// A copy of the socket for whoever holds the request.
-pub(crate) fn keep_open(socket: &impl AsFd) -> io::Result<Box<dyn AsFd>> {
+pub(crate) fn keep_open(socket: &impl AsFd) -> io::Result<Box<dyn AsFd + Send + Sync>> {
     Ok(Box::new(socket.as_fd().try_clone_to_owned()?))
 }
