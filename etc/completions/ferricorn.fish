@@ -64,6 +64,10 @@ complete -c ferricorn -l dirty-threads -d 'threads per dirty worker [1] (without
 complete -c ferricorn -l dirty-graceful-timeout -d 'seconds dirty workers get to finish [30] (without effect)' -r -f
 complete -c ferricorn -l control-socket -d 'unix socket that takes orders while the server runs [gunicorn.ctl in $XDG_RUNTIME_DIR or ~/.gunicorn] (without effect)' -r -F
 complete -c ferricorn -l control-socket-mode -d 'mode bits of the control socket [384] (without effect)' -r -f
+complete -c ferricorn -l reload-surge -d 'most workers above the number of workers while some are being replaced, at least 1' -r -f
+complete -c ferricorn -l boot-timeout -d 'seconds a worker may take until it is ready, 0 for ever; one that takes longer makes a reload fail' -r -f
+complete -c ferricorn -l max-worker-memory -d 'resident memory in MiB at which a worker is replaced, 0 for no limit' -r -f
+complete -c ferricorn -l max-worker-lifetime -d 'seconds after which a worker is replaced, 0 for never; each worker lives up to a tenth longer' -r -f
 complete -c ferricorn -l reload-engine -d 'how changes are noticed: auto, poll or inotify [auto]' -r -f -a "auto\t''
 poll\t''
 inotify\t''"

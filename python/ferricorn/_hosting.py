@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import signal
+import traceback
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Callable, Iterator, Mapping
@@ -104,6 +105,9 @@ class Host:
     def on_reload(self) -> None:
         self.cfg.on_reload(self.server)
 
+    def pre_exec(self) -> None:
+        self.cfg.pre_exec(self.server)
+
     def on_exit(self) -> None:
         self.cfg.on_exit(self.server)
 
@@ -193,8 +197,12 @@ class Host:
     def _quit(self, _signal: int, _frame: FrameType | None) -> None:
         self._end("worker_int", 0)
 
-    def _abort(self, _signal: int, _frame: FrameType | None) -> None:
-        self._own_worker().aborted = True
+    def _abort(self, _signal: int, frame: FrameType | None) -> None:
+        worker = self._own_worker()
+        worker.aborted = True
+        if not worker.booted:
+            stack = "".join(traceback.format_stack(frame)).rstrip()
+            self.server.log.error(f"Worker was told to abort while it loaded the application, which was here:\n{stack}")
         self._end("worker_abort", 1)
 
     def _end(self, hook: str, status: int) -> None:

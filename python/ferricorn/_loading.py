@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import atexit
+import configparser
 import importlib
 import importlib.util
 import io
@@ -15,6 +16,7 @@ import os
 import sys
 import threading
 import traceback
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable
 
@@ -149,14 +151,21 @@ def load_from_program(program: Any) -> Callable[..., Any]:
     return application
 
 
+def check_paste(uri: str) -> None:
+    """Say what is wrong with a PasteDeploy file, or with there being nothing to read it with, before anything is started."""
+    if importlib.util.find_spec("paste") is None or importlib.util.find_spec("paste.deploy") is None:
+        raise BadConfiguration("The setting paste needs the package PasteDeploy, which is not installed: pip install PasteDeploy")
+    file = uri.partition("#")[0]
+    try:
+        configparser.RawConfigParser(strict=False).read_string(Path(file).read_text(encoding="utf-8"), file)
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        raise BadConfiguration(f"the PasteDeploy file {file} cannot be read: {' '.join(str(error).split())}") from None
+
+
 def load_from_paste(uri: str, variables: dict[str, str]) -> Callable[..., Any]:
     """Make the application that a PasteDeploy file describes."""
-    try:
-        from paste.deploy import loadapp
-    except ModuleNotFoundError as error:
-        if error.name not in ("paste", "paste.deploy"):
-            raise
-        raise NotAnApplication(f"The setting paste needs the package PasteDeploy: {error}.") from error
+    from paste.deploy import loadapp
+
     return loadapp(uri if ":" in uri else f"config:{uri}", relative_to=os.getcwd(), global_conf=variables)
 
 

@@ -17,15 +17,15 @@ UNSAID = object()
 class Setting:
     """One setting: what it is called, what it takes, what it is.
 
-    A class that is derived from this one is a further setting of every `Config` that is made after it. It has a `validator`
-    of its own; what the others take is checked as in a configuration file.
+    A class that is derived from this one is a further setting of every `Config` that is made after it. It has a
+    `validator` of its own; what the others take is checked as in a configuration file.
     """
 
     name: ClassVar[str]
     section: ClassVar[str] = ""
     cli: ClassVar[list[str] | None] = None
-    validator: ClassVar[Callable[[Any], Any] | None] = None
-    type: ClassVar[Callable[[Any], Any] | None] = None
+    validator: ClassVar[Any] = None
+    type: ClassVar[Any] = None
     meta: ClassVar[str | None] = None
     action: ClassVar[str | None] = None
     nargs: ClassVar[str | None] = None

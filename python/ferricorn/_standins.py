@@ -1,7 +1,7 @@
 """Modules of this server for `import gunicorn`, where gunicorn itself is not installed.
 
-Configuration files and programs import gunicorn for its logger, its base application and a few functions. With `install`,
-`gunicorn.X` is the module `ferricorn.X` itself, under a second name.
+Configuration files and programs import gunicorn for its logger, its base application and a few functions. With
+`install`, `gunicorn.X` is the module `ferricorn.X` itself, under a second name.
 """
 
 from __future__ import annotations

@@ -48,11 +48,11 @@ def _host_and_port(text: str) -> tuple[str, int]:
     parts = re.fullmatch(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:]*))(?::(?P<port>.*))?", text)
     if parts is None:
         raise RuntimeError(f"{text!r} is not a valid host and port of syslog.")
-    host = parts["v6"] if parts["v6"] is not None else parts["host"] or "localhost"
+    host = parts["host"] if parts["v6"] is None else parts["v6"]
     port = parts["port"]
     if port is not None and not port.isdigit():
         raise RuntimeError(f"{port!r} is not a valid port number of syslog.")
-    return host.lower(), SYSLOG_PORT if port is None else int(port)
+    return host.lower() if text else "localhost", SYSLOG_PORT if port is None else int(port)
 
 
 def syslog_handler(cfg: Any, line_format: str, name: str) -> logging.Handler:
@@ -60,7 +60,9 @@ def syslog_handler(cfg: Any, line_format: str, name: str) -> logging.Handler:
     facility = SYSLOG_FACILITIES.get(cfg.syslog_facility.lower())
     if facility is None:
         known = ", ".join(sorted(SYSLOG_FACILITIES))
-        raise RuntimeError(f"unknown facility name {cfg.syslog_facility!r} in syslog_facility: it must be one of {known}")
+        raise RuntimeError(
+            f"unknown facility name {cfg.syslog_facility!r} in syslog_facility: it must be one of {known}"
+        )
     kind, address = parse_syslog_address(cfg.syslog_addr)
     try:
         handler = logging.handlers.SysLogHandler(address=address, facility=facility, socktype=kind)

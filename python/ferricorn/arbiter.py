@@ -19,9 +19,7 @@ class Arbiter:
     WORKERS: dict[int, Any] = {}
 
     SIGNALS = [getattr(signal, f"SIG{name}") for name in "HUP QUIT INT TERM TTIN TTOU USR1 USR2 WINCH".split()]
-    SIG_NAMES = {
-        number.value: number.name.removeprefix("SIG").lower() for number in signal.Signals
-    }
+    SIG_NAMES = {number.value: number.name.removeprefix("SIG").lower() for number in signal.Signals}
 
     cfg: Any
     app: Any

@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 PLATFORM = sys.platform
+OWN_SECTION = "Ferricorn"
 ARGUMENTS_VARIABLE = "GUNICORN_CMD_ARGS"
 DEFAULT_LOGGER = "gunicorn.glogging.Logger"
 STATSD_LOGGER = "gunicorn.instrument.statsd.Statsd"
@@ -72,8 +73,10 @@ class Config:
         return made
 
     def __str__(self) -> str:
-        width = max(map(len, self.settings))
-        return "\n".join(f"{name:{width}} = {_shown(self.settings[name].get())}" for name in sorted(self.settings))
+        # Those that gunicorn has, as `--print-config` prints them.
+        names = sorted(name for name, setting in self.settings.items() if setting.section != OWN_SECTION)
+        width = max(map(len, names))
+        return "\n".join(f"{name:{width}} = {_shown(self.settings[name].get())}" for name in names)
 
     def __getattr__(self, name: str) -> Any:
         # Asked of an object that is being copied, which has no settings yet.
@@ -139,7 +142,7 @@ class Config:
 
     @property
     def logger_class(self) -> type:
-        """The logger's class; the default one is exchanged for the one that sends metrics where there is a statsd host."""
+        """The logger's class; with a statsd host the default is the one that sends metrics."""
         named = self.settings["logger_class"].get()
         if named in (DEFAULT_LOGGER, "simple", None):
             named = DEFAULT_LOGGER if self.statsd_host is None else STATSD_LOGGER

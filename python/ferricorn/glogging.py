@@ -1,7 +1,7 @@
 """`Logger`: the logger of the server in Python, and the base of those that deployments write.
 
-It is `server.log` and `worker.log`, and it gives the loggers `gunicorn.error` and `gunicorn.access` of `logging` their handlers.
-A class named by `logger_class` writes the server's own lines, too.
+It is `server.log` and `worker.log`, and it gives the loggers `gunicorn.error` and `gunicorn.access` of `logging` their
+handlers. A class named by `logger_class` writes the server's own lines, too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from datetime import timedelta
-from typing import Any, IO, Iterable, Mapping
+from typing import IO, Any, Iterable, Mapping
 
 from ferricorn import util
 from ferricorn._logging_config import CONFIG_DEFAULTS, configure_logging
@@ -248,7 +248,7 @@ class Logger:
         try:
             os.chown(handler.baseFilename, self.cfg.user, self.cfg.group)
         except OSError:
-            # A device, or a file of somebody else's: workers write to what is open here, and may not be able to reopen it.
+            # A device, or somebody else's file: workers write to what is open here, and may not be able to reopen it.
             return handler
         return handler
 

@@ -27,8 +27,8 @@ DEFAULT_PORT = "8000"
 
 # Headers that belong to one connection, and the two that a server gives itself.
 hop_headers = frozenset(
-    "connection keep-alive proxy-authenticate proxy-authorization te trailers transfer-encoding upgrade server date".split()
-)
+    "connection keep-alive proxy-authenticate proxy-authorization te trailers transfer-encoding upgrade".split()
+) | {"server", "date"}
 
 
 def import_app(module: str) -> Callable[..., Any]:

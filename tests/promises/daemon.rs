@@ -76,3 +76,24 @@ fn workers_drop_privileges_before_the_import() {
         assert_eq!(user(server.wait_workers(1)[0]), Some(nobody.uid.as_raw()));
     }
 }
+
+/// WINCH takes the workers of a daemon away, which goes on listening; TTIN and HUP bring them back.
+#[test]
+fn winch_takes_the_workers_of_a_daemon() {
+    let launch = Launch::app("plain").bind("unix:socket").args("--daemon --pid server.pid").error_log("error.log");
+    let launched = launch.run();
+    let dir = &launched.workdir;
+    let socket = Address::Unix(dir.join("socket"));
+    let serving = |socket: &Address| Connection::open(socket).ok().map(|mut connection| connection.get("/pid").text());
+    let worker = eventually("a listening daemon", || serving(&socket));
+    let (pid, worker) = (dir.read("server.pid").trim().parse().unwrap(), worker.parse().unwrap());
+    let (pid, worker) = (Pid::from_raw(pid), Pid::from_raw(worker));
+    send(pid, Signal::SIGWINCH);
+    wait_gone(worker);
+    let mut waiting = Connection::open(&socket).unwrap();
+    waiting.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    send(pid, Signal::SIGTTIN);
+    waiting.response().expect(200, "hello");
+    send(pid, Signal::SIGTERM);
+    wait_gone(pid);
+}

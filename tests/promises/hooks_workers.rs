@@ -128,13 +128,13 @@ proc_name = 'shop'
 def post_worker_init(worker):
     cfg = worker.cfg
     note('cfg', name=cfg.proc_name, log=cfg.accesslog, threads=cfg.threads, keepalive=cfg.keepalive, pid_file=cfg.pidfile,
-         kind=cfg.worker_class_str, ssl=bool(cfg.is_ssl), address=len(cfg.address), count=len(cfg.settings),
+         kind=cfg.worker_class_str, ssl=bool(cfg.is_ssl), address=len(cfg.address), all=len(cfg.settings) >= 120,
          value=cfg.settings['graceful_timeout'].get(), uid=cfg.uid == os.geteuid(), env=cfg.env)
 ");
     let note = server.wait_noted("cfg", 1).remove(0);
     let names =
-        ["name", "log", "threads", "keepalive", "pid_file", "kind", "ssl", "address", "count", "value", "uid", "env"];
+        ["name", "log", "threads", "keepalive", "pid_file", "kind", "ssl", "address", "all", "value", "uid", "env"];
     let facts = names.map(|name| note[name].clone());
-    let wanted = serde_json::json!(["shop", "access.log", 1, 2, null, "sync", false, 1, 120, 30, true, {}]);
+    let wanted = serde_json::json!(["shop", "access.log", 1, 2, null, "sync", false, 1, true, 30, true, {}]);
     assert_eq!(serde_json::json!(facts), wanted);
 }

@@ -1,7 +1,8 @@
 //! Workers are recycled after so many requests, and nobody notices.
 
 use crate::harness::Launch;
-use crate::harness::process::alive;
+use crate::harness::process::{alive, wait_gone};
+use crate::harness::strict::{Load, Mode};
 
 /// After `--max-requests` a worker is replaced by a fresh one; every request is answered.
 #[test]
@@ -30,4 +31,24 @@ fn workers_live_on_by_default() {
     let server = Launch::app("plain").start();
     let first = server.serving_pid();
     assert!((0..50).all(|_| server.serving_pid() == first));
+}
+
+/// A worker that has lived long enough, or holds too much memory, is replaced when its successor is ready, and no request
+/// is lost.
+#[test]
+fn old_and_large_workers_are_replaced() {
+    only_ferricorn!("Gunicorn has neither limit");
+    let hoards = "held = bytearray(64 << 20)\nfor page in range(0, len(held), 4096): held[page] = 1\nfrom plain import application\n";
+    for (args, reason) in
+        [("--max-worker-lifetime 1", "(max_worker_lifetime)"), ("--max-worker-memory 48", "(max_worker_memory)")]
+    {
+        let server = Launch::app("hoards").file("hoards.py", hoards).args(args).start();
+        let first = server.serving_pid();
+        let load = Load::start(&server.address(), &[Mode::KeepAlive, Mode::Close]);
+        server.wait_log(&format!("Worker (pid:{first}) is to be replaced: "));
+        wait_gone(first);
+        let tally = load.finish();
+        assert!(tally.anomalies.is_empty() && tally.right > 0, "{tally:?}");
+        assert!(server.log().contains(reason), "{}", server.log());
+    }
 }

@@ -188,3 +188,41 @@ fn code_that_exits_changes_nothing() {
         assert_eq!(server.workers().len(), 2, "{death}");
     }
 }
+
+/// A new generation whose workers do not get ready in `boot_timeout` is given up: the log says where they hang, and the old
+/// workers go on. So with `--preload`, where the mold hangs.
+#[test]
+fn a_hanging_import_fails_the_reload() {
+    only_ferricorn!("Gunicorn replaces its workers by ones that hang");
+    for (args, word) in
+        [("", "was not ready after 1 s (boot_timeout)"), ("--preload", "not ready in time (boot_timeout)")]
+    {
+        let server = old_version(&format!("--workers 2 --boot-timeout 1 {args}"));
+        server.write("versioned.py", "import time\nwhile True:\n    time.sleep(0.01)\n");
+        assert_survives(&server, word);
+        server.wait_log("Reload failed, the old workers go on serving:");
+        if args.is_empty() {
+            server.wait_log("Worker was told to abort while it loaded the application, which was here:");
+            server.wait_log("versioned.py\", line 3");
+        }
+        server.write("versioned.py", &version("new"));
+        server.signal(Signal::SIGHUP);
+        wait_new(&server);
+    }
+}
+
+/// `reload_surge` workers at a time are replaced, and there are never more than so many above the number asked for.
+#[test]
+fn a_reload_keeps_to_its_surge() {
+    only_ferricorn!("Gunicorn starts all new workers at once");
+    let server = Launch::app("plain").args("--workers 4 --reload-surge 2").start();
+    let old = server.wait_workers(4);
+    server.signal(Signal::SIGHUP);
+    let most = server.wait_for("all new workers", || {
+        let now = server.workers().len();
+        assert!(now <= 6, "{now} workers at once");
+        old.iter().all(|pid| !alive(*pid)).then_some(now)
+    });
+    assert!(most <= 6);
+    server.wait_workers(4);
+}

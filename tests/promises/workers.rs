@@ -143,3 +143,17 @@ fn respawning_backs_off() {
     std::fs::remove_file(server.workdir().join("broken")).unwrap();
     assert_ne!(server.serving_pid(), worker);
 }
+
+/// Of a worker that is killed the log says what it was at, and does not guess whose doing it was where the kernel counts.
+#[test]
+fn a_killed_worker_is_not_slandered() {
+    only_ferricorn!("Gunicorn guesses, and does not know what the worker was at");
+    let server = Launch::app("plain").start();
+    let killed = server.serving_pid();
+    server.connect().send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
+    server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
+    send(killed, Signal::SIGKILL);
+    server.wait_log(&format!("Worker (pid:{killed}) had been in GET /gate for "));
+    let line = server.wait_line(&format!("Worker (pid:{killed}) was sent SIGKILL!"));
+    assert!(!line.message.contains("The kernel has killed it"), "{}", line.message);
+}

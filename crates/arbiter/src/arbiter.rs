@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferricorn_mold::Order;
-use ferricorn_mold::protocol::{Hook, Incoming, Member, Report};
+use ferricorn_mold::protocol::{Hook, Incoming, Report};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::error_log;
 use ferricorn_telemetry::events::Reports;
@@ -23,16 +23,21 @@ use ferricorn_unix::{descriptor, poll};
 use crate::backoff::Backoff;
 use crate::forward::Forward;
 use crate::generation::{Generation, GenerationId, LeavingMold};
+use crate::memory_events::MemoryEvents;
 use crate::pidfile::PidFile;
 use crate::signals::{Event, Signals};
 use crate::sockets::{self, Bound};
 use crate::stop::Stopping;
+use crate::upgrade::Inheritance;
 use crate::workers::Workers;
 
 /// The longest the loop sleeps: it looks for silent workers this often.
 const TICK: Duration = Duration::from_secs(1);
 /// Workers that there can ever be at once, those of two generations counted together.
 const SLOTS: u32 = 1024;
+
+/// At the end of a new master's title and pid file, as long as the old one lives.
+const UPGRADE_MARK: &str = ".2";
 
 /// How the program was started.
 #[derive(Debug)]
@@ -58,6 +63,7 @@ pub(crate) struct Arbiter {
     /// Where metrics go, if the settings say so and no logger of the application's sends them.
     pub(crate) statsd: Option<Statsd>,
     pub(crate) scoreboard: Scoreboard,
+    pub(crate) memory_events: MemoryEvents,
     reports: Reports,
     /// The write end of the workers' pipe; handed to molds.
     pub(crate) events_for_workers: OwnedFd,
@@ -65,6 +71,10 @@ pub(crate) struct Arbiter {
     pub(crate) life_for_workers: OwnedFd,
     /// Nothing is ever written here. It closes when this process ends, however it ends.
     _life: OwnedFd,
+    /// What the master before this one has left, if it was started by USR2.
+    pub(crate) inheritance: Inheritance,
+    /// The new master that USR2 has started.
+    pub(crate) successor: Option<ProcessId>,
     /// Sockets from the service manager, instead of bound ones.
     pub(crate) passed_sockets: Vec<Rc<Bound>>,
     /// The generation that is to serve; `None` until the first worker ever is ready.
@@ -76,6 +86,8 @@ pub(crate) struct Arbiter {
     /// Another reload is due as soon as a generation is promoted: one was asked for before the first was ready, or
     /// sources changed while a candidate loaded.
     pub(crate) reload_afterwards: bool,
+    /// A new master was asked for before the first generation was ready.
+    pub(crate) upgrade_after_start: bool,
     pub(crate) workers: Workers,
     /// How many workers are wanted; TTIN and TTOU change it until the next reload.
     pub(crate) target: usize,
@@ -110,7 +122,12 @@ pub fn run(launch: Launch) -> u8 {
 
 impl Arbiter {
     fn new(launch: Launch) -> io::Result<Self> {
-        let passed_sockets = sockets::from_service_manager()?.into_iter().map(Rc::new).collect();
+        let mut inheritance = Inheritance::claim()?;
+        let mut passed_sockets: Vec<Rc<Bound>> = sockets::from_service_manager()?.into_iter().map(Rc::new).collect();
+        if inheritance.sockets.iter().any(|bound| bound.bind.is_some()) {
+            // Those without a bind setting came from the service manager to the master before.
+            passed_sockets.extend(inheritance.sockets.extract_if(.., |bound| bound.bind.is_none()));
+        }
         let (events_read, events_write) = descriptor::pipe()?;
         // A worker that cannot write its report must wait, not fail.
         descriptor::set_nonblocking(events_write.as_fd(), false)?;
@@ -124,16 +141,20 @@ impl Arbiter {
             statsd: None,
             signals: Signals::install()?,
             scoreboard: Scoreboard::create(SLOTS)?,
+            memory_events: MemoryEvents::of_this_process(),
             reports: Reports::new(events_read),
             events_for_workers: events_write,
             life_for_workers: life_read,
             _life: life_write,
+            inheritance,
+            successor: None,
             passed_sockets,
             current: None,
             candidate: None,
             leaving_molds: Vec::new(),
             generations: 0,
             reload_afterwards: false,
+            upgrade_after_start: false,
             workers: Workers::default(),
             target: 0,
             log_reopenings: 0,
@@ -172,6 +193,9 @@ impl Arbiter {
                 if self.last_look.elapsed() >= TICK {
                     self.last_look = Instant::now();
                     self.look_for_silent_workers()?;
+                    self.look_for_late_boots()?;
+                    self.look_for_promotion()?;
+                    self.replace_what_is_due();
                     self.measure_backlog()?;
                 }
                 self.press_leaving_molds()?;
@@ -208,12 +232,10 @@ impl Arbiter {
             Event::FewerWorkers if self.target > 1 => self.want(self.target - 1),
             Event::FewerWorkers => Ok(()),
             Event::ReopenLogs => self.reopen_logs(),
-            Event::Upgrade => {
-                log::warn!("USR2 ignored: {} cannot yet replace its own binary. Use HUP.", self.launch.program);
-                Ok(())
-            }
+            Event::Upgrade => self.upgrade(),
+            Event::Winch if self.daemonized => self.want(0),
             Event::Winch => {
-                log::debug!("SIGWINCH ignored.");
+                log::debug!("SIGWINCH ignored: not a daemon.");
                 Ok(())
             }
         }
@@ -243,6 +265,15 @@ impl Arbiter {
         }
     }
 
+    /// What a mold that has ended said before it did: it may say why.
+    pub(crate) fn hear_last_words(&mut self, id: GenerationId) -> io::Result<()> {
+        loop {
+            let mold = self.generation(id).and_then(|generation| generation.mold.as_ref());
+            let Some(Ok(Incoming::Message(report, _))) = mold.map(|mold| mold.next_report()) else { return Ok(()) };
+            self.hear_mold(id, report)?;
+        }
+    }
+
     fn hear_mold(&mut self, id: GenerationId, report: Report) -> io::Result<()> {
         let matters_at_the_end =
             matches!(report, Report::Forked { .. } | Report::ForkFailed { .. } | Report::Called(Hook::OnExit));
@@ -256,6 +287,7 @@ impl Arbiter {
             Report::Ready => self.mold_is_ready(id),
             Report::Called(Hook::OnStarting) => self.listen(id),
             Report::Called(Hook::OnExit) => self.mold_has_said_farewell(id),
+            Report::Called(Hook::PreExec) => self.start_successor(),
             Report::Called(_) => Ok(()),
             Report::Wanted { workers } => self.hook_wants(id, workers),
             Report::Leaving { status, message } => self.mold_is_leaving(id, status, &message),
@@ -294,7 +326,8 @@ impl Arbiter {
 
     pub(crate) fn retitle(&self, settings: &Settings) {
         if let Some(title) = &self.launch.title {
-            title.set(&format!("{}: master [{}]", self.launch.program, settings.proc_name));
+            let mark = if self.inheritance.parent.is_some() { UPGRADE_MARK } else { "" };
+            title.set(&format!("{}: master [{}{mark}]", self.launch.program, settings.proc_name));
         }
     }
 
@@ -302,6 +335,11 @@ impl Arbiter {
     pub(crate) fn place_pidfile(&mut self, wanted: Option<&PathBuf>) -> Result<(), crate::pidfile::PidFileError> {
         // The directory that the name is relative to may be another after the next reload.
         let wanted = wanted.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        // The file itself is the old master's until that is gone.
+        let wanted = wanted.map(|path| match self.inheritance.parent {
+            Some(_) => PathBuf::from(format!("{}{UPGRADE_MARK}", path.display())),
+            None => path,
+        });
         if self.pidfile.as_ref().map(PidFile::path) != wanted.as_deref() {
             let placed = wanted.as_deref().map(PidFile::write).transpose()?;
             self.pidfile = placed;
@@ -318,67 +356,6 @@ impl Arbiter {
             }
         }
         self.signal_workers(process::Signal::ReopenLogs)
-    }
-
-    /// From now on so many workers are wanted.
-    fn want(&mut self, workers: usize) -> io::Result<()> {
-        let old = std::mem::replace(&mut self.target, workers);
-        self.measure_workers()?;
-        self.tell_hooks(&Order::Call(Hook::WorkersChanged { new: workers, old: Some(old) }))
-    }
-
-    /// A hook has set `server.num_workers`; `nworkers_changed` knows.
-    fn hook_wants(&mut self, id: GenerationId, workers: usize) -> io::Result<()> {
-        let serves = self.current.as_ref().or(self.candidate.as_ref()).is_some_and(|serving| serving.id == id);
-        if serves {
-            self.target = workers;
-            self.measure_workers()?;
-        }
-        if let Some(generation) = self.generation(id) {
-            generation.wanted = Some(workers);
-        }
-        Ok(())
-    }
-
-    /// Sends an order to the mold whose hooks are in force: the serving generation's, else that of a first start.
-    pub(crate) fn tell_hooks(&mut self, order: &Order) -> io::Result<()> {
-        let serving = self.current.as_ref().or(self.candidate.as_ref());
-        let Some((id, mold)) = serving.and_then(|generation| Some((generation.id, generation.casting()?))) else {
-            return Ok(());
-        };
-        match mold.order(order) {
-            Ok(()) => Ok(()),
-            Err(error) => self.mold_is_gone(id, &error.to_string()),
-        }
-    }
-
-    /// Tells every mold but this one's of a worker.
-    pub(crate) fn tell_of_birth(&self, by: GenerationId, worker: Member) {
-        for generation in [&self.candidate, &self.current].into_iter().flatten().filter(|other| other.id != by) {
-            if let Some(Err(error)) = generation.casting().map(|mold| mold.order(&Order::Born(worker))) {
-                log::debug!("A mold was not told of a worker: {error}");
-            }
-        }
-    }
-
-    /// Tells every mold of a worker's end; the hooks of one may be called for it.
-    pub(crate) fn tell_of_end(&self, worker: Member, call_hook: bool) {
-        let hooks = self.current.as_ref().or(self.candidate.as_ref()).map(|generation| generation.id);
-        for generation in [&self.candidate, &self.current].into_iter().flatten() {
-            let order = Order::Ended { worker, call_hook: call_hook && Some(generation.id) == hooks };
-            if let Some(Err(error)) = generation.casting().map(|mold| mold.order(&order)) {
-                log::debug!("A mold was not told of a worker's end: {error}");
-            }
-        }
-    }
-
-    /// What molds had no room for when it was ordered.
-    fn send_waiting_orders(&mut self) -> io::Result<()> {
-        let generations = [&self.candidate, &self.current].into_iter().flatten();
-        let failed: Vec<_> = generations
-            .filter_map(|generation| Some((generation.id, generation.mold.as_ref()?.send_waiting().err()?)))
-            .collect();
-        failed.into_iter().try_for_each(|(id, error)| self.mold_is_gone(id, &error.to_string()))
     }
 
     pub(crate) fn signal_workers(&self, signal: process::Signal) -> io::Result<()> {

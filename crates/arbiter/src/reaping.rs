@@ -7,6 +7,7 @@ use ferricorn_unix::process::{self, Ending, ProcessId};
 
 use crate::arbiter::Arbiter;
 use crate::generation::GenerationId;
+use crate::memory_events::Verdict;
 use crate::workers::{Duty, Stage, Worker};
 
 /// Exit status of a worker whose application could not be imported.
@@ -27,7 +28,10 @@ impl Arbiter {
                 continue;
             }
             if let Some(id) = self.generation_of_mold(process) {
-                self.mold_is_gone(id, &describe(ending))?;
+                self.hear_last_words(id)?;
+                if self.generation_of_mold(process).is_some() {
+                    self.mold_is_gone(id, &describe(ending))?;
+                }
                 self.leaving_molds.retain(|mold| mold.process != process);
                 continue;
             }
@@ -42,12 +46,15 @@ impl Arbiter {
     }
 
     pub(crate) fn worker_ended(&mut self, process: ProcessId, ending: Ending) -> io::Result<()> {
+        if self.successor_ended(process) {
+            return Ok(());
+        }
         let Some(worker) = self.workers.remove(process) else {
             // An orphan of an application's own, or a worker that its mold has not yet told of.
             self.workers.note_unexplained(process, ending);
             return Ok(());
         };
-        log_ending(&worker, ending);
+        self.log_ending(&worker, ending);
         self.tell_of_end(worker.member(), !self.ends_the_start(&worker, ending));
         if self.stopping.is_some() || worker.duty == Duty::Retiring {
             return Ok(());
@@ -60,6 +67,34 @@ impl Arbiter {
             self.respawn.fail(Instant::now());
         }
         Ok(())
+    }
+
+    /// Says what happened as far as it is known: whose doing it was, and what the worker was at.
+    fn log_ending(&mut self, worker: &Worker, ending: Ending) {
+        let process = worker.process;
+        match ending {
+            Ending::Exited(0) => return log::debug!("Worker (pid:{process}) exited."),
+            Ending::Signaled { name: "SIGTERM", .. } => {
+                return log::info!("Worker (pid:{process}) was sent SIGTERM!");
+            }
+            Ending::Exited(status) => log::error!("Worker (pid:{process}) exited with code {status}."),
+            Ending::Signaled { name: "SIGKILL", .. } if worker.aborted => {
+                // By us, for its silence, which was logged then.
+                return log::error!("Worker (pid:{process}) was sent SIGKILL!");
+            }
+            Ending::Signaled { name: "SIGKILL", .. } => {
+                let words = match self.memory_events.verdict() {
+                    Verdict::OutOfMemory => "The kernel has killed it: its control group is out of memory.",
+                    Verdict::SomebodyElse => "Not by this server, and not by the kernel for want of memory.",
+                    Verdict::Unknown => "Perhaps out of memory?",
+                };
+                log::error!("Worker (pid:{process}) was sent SIGKILL! {words}");
+            }
+            Ending::Signaled { name, .. } => log::warn!("Worker (pid:{process}) was sent {name}!"),
+        }
+        if let Some((request, elapsed)) = self.scoreboard.current_call(worker.slot) {
+            log::error!("Worker (pid:{process}) had been in {request} for {:.1} s", elapsed.as_secs_f64());
+        }
     }
 
     /// Whether no worker can live, and there is nothing to fall back to.
@@ -87,22 +122,6 @@ impl Arbiter {
                 Ok(())
             }
         }
-    }
-}
-
-fn log_ending(worker: &Worker, ending: Ending) {
-    let process = worker.process;
-    match ending {
-        Ending::Exited(0) => log::debug!("Worker (pid:{process}) exited."),
-        Ending::Exited(status) => log::error!("Worker (pid:{process}) exited with code {status}."),
-        Ending::Signaled { name: "SIGKILL", .. } if worker.aborted => {
-            log::error!("Worker (pid:{process}) was sent SIGKILL!");
-        }
-        Ending::Signaled { name: "SIGKILL", .. } => {
-            log::error!("Worker (pid:{process}) was sent SIGKILL! Perhaps out of memory?");
-        }
-        Ending::Signaled { name: "SIGTERM", .. } => log::info!("Worker (pid:{process}) was sent SIGTERM!"),
-        Ending::Signaled { name, .. } => log::warn!("Worker (pid:{process}) was sent {name}!"),
     }
 }
 

@@ -12,8 +12,6 @@ use crate::arbiter::Arbiter;
 use crate::generation::{Generation, GenerationId, MoldProcess};
 use crate::workers::{Duty, Ordered, Stage, Worker};
 
-/// How many workers there may be above the wanted number, while some are being replaced.
-const SURGE: usize = 1;
 /// How long a hook may keep a mold busy while workers are needed.
 const HOOK_PATIENCE: Duration = Duration::from_secs(10);
 /// Workers look at their sources once a second, each in its own time: later reports than this are of another change.
@@ -59,7 +57,9 @@ impl Arbiter {
     }
 
     fn order_workers(&mut self) -> io::Result<()> {
-        while self.workers.alive() < self.target + SURGE && self.respawn.allows(Instant::now()) {
+        // How many there may be above the wanted number, while some are being replaced.
+        let surge = self.settings().map_or(1, |settings| settings.reload_surge);
+        while self.workers.alive() < self.target + surge && self.respawn.allows(Instant::now()) {
             let Some(id) = self.generation_in_need() else { break };
             self.order_worker(id)?;
         }

@@ -70,7 +70,7 @@ impl Arbiter {
             let settings = Rc::new(reported);
             generation.settings = Some(Rc::clone(&settings));
             if first_start {
-                if settings.daemon && !self.daemonized {
+                if settings.daemon && !self.daemonized && self.inheritance.parent.is_none() {
                     return self.daemonize(&settings);
                 }
                 if let Err(words) = self.prepare(&settings) {
@@ -113,7 +113,8 @@ impl Arbiter {
         go_to(settings).map_err(|error| error.to_string())?;
         logs::start(settings).map_err(|error| error.to_string())?;
         logs::open_access_log(settings).map_err(|error| error.to_string())?;
-        if let Some(path) = &settings.pidfile {
+        self.daemonized |= settings.daemon;
+        if let Some(path) = settings.pidfile.as_ref().filter(|_| self.inheritance.parent.is_none()) {
             PidFile::check(path).map_err(|error| error.to_string())?;
         }
         self.target = settings.workers;
@@ -164,6 +165,7 @@ impl Arbiter {
             if let Some(generation) = self.generation(id) {
                 generation.listeners = listeners;
             }
+            self.inheritance.sockets.clear();
         }
         self.forward_lines();
         self.provide(id)?;
@@ -197,12 +199,17 @@ impl Arbiter {
         if !self.passed_sockets.is_empty() {
             return Some(self.passed_sockets.clone());
         }
-        let open = self.current.as_ref().map_or(&[][..], |current| &current.listeners);
+        let open = self.current.as_ref().map_or(&self.inheritance.sockets[..], |current| &current.listeners);
         let only_descriptors = settings.bind.iter().any(|bind| matches!(bind, ferricorn_settings::Bind::Fd { .. }));
         let wanted = settings
             .bind
             .iter()
             .filter(|bind| !only_descriptors || matches!(bind, ferricorn_settings::Bind::Fd { .. }));
+        let wanted: Vec<_> = wanted.collect();
+        if !open.is_empty() && open.len() == wanted.len() && open.iter().all(|bound| bound.bind.is_none()) {
+            // From a master that does not say what is what: they are in the order of the settings.
+            return Some(open.to_vec());
+        }
         let mut listeners = Vec::new();
         for bind in wanted {
             let known = open.iter().find(|bound| bound.bind.as_ref() == Some(bind));
@@ -221,7 +228,12 @@ impl Arbiter {
         let wanted = candidate.wanted.unwrap_or(settings.workers);
         let Some(old) = self.current.replace(candidate) else {
             self.measure_workers()?;
-            notify(&format!("READY=1\nSTATUS={} is serving\n", self.launch.program));
+            if self.inheritance.parent.is_none() {
+                notify(&format!("READY=1\nSTATUS={} is serving\n", self.launch.program));
+            }
+            if std::mem::take(&mut self.upgrade_after_start) {
+                self.upgrade()?;
+            }
             return self.reload_again();
         };
         log::info!("Reload: the new workers are good, the old ones will be replaced");

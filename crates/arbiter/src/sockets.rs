@@ -1,6 +1,7 @@
 //! The listening sockets: bound by us, or received from the service manager. The master holds
 //! them for its life, so no connection is refused while anything else is replaced.
 
+use std::cell::Cell;
 use std::env;
 use std::fmt;
 use std::fs;
@@ -25,8 +26,10 @@ pub(crate) struct Bound {
     /// What it was bound for; `None` if it came from the service manager.
     pub(crate) bind: Option<Bind>,
     listener: Listener,
-    /// The file we made, and its inode.
+    /// The file that goes with it, and its inode.
     file: Option<(PathBuf, u64)>,
+    /// Another master serves from it: the file stays.
+    is_shared: Cell<bool>,
 }
 
 /// Why a socket does not listen, with the words for the log.
@@ -47,7 +50,7 @@ impl Bound {
             Bind::Fd { fd } => adopt(*fd).map(|listener| (listener, None)),
         };
         match opened {
-            Ok((listener, file)) => Ok(Self { bind: Some(bind.clone()), listener, file }),
+            Ok((listener, file)) => Ok(Self { bind: Some(bind.clone()), listener, file, is_shared: Cell::new(false) }),
             Err(error) => Err(BindFailure { address: describe(bind), error }),
         }
     }
@@ -55,7 +58,23 @@ impl Bound {
     fn from_service_manager(number: i32) -> io::Result<Self> {
         let owned = descriptor::take_inherited(number)?;
         descriptor::set_inheritable(owned.as_fd(), false)?;
-        Ok(Self { bind: None, listener: Listener::from_descriptor(owned)?, file: None })
+        Ok(Self { bind: None, listener: Listener::from_descriptor(owned)?, file: None, is_shared: Cell::new(false) })
+    }
+
+    /// Takes over what another master has bound.
+    pub(crate) fn inherited(number: i32, bind: Option<Bind>) -> io::Result<Self> {
+        let mut bound = Self::from_service_manager(number)?;
+        if let Some(Bind::Unix { path }) = &bind {
+            let path = std::path::absolute(path)?;
+            bound.file = fs::symlink_metadata(&path).ok().map(|found| (path, found.ino()));
+        }
+        bound.bind = bind;
+        Ok(bound)
+    }
+
+    /// Says whether another master serves from it, too.
+    pub(crate) fn share(&self, shared: bool) {
+        self.is_shared.set(shared);
     }
 }
 
@@ -77,6 +96,7 @@ impl fmt::Display for Bound {
 impl Drop for Bound {
     fn drop(&mut self) {
         if let Some((path, inode)) = &self.file
+            && !self.is_shared.get()
             && fs::symlink_metadata(path).is_ok_and(|found| found.ino() == *inode)
             && let Err(error) = fs::remove_file(path)
         {

@@ -45,11 +45,17 @@ impl Arbiter {
             Some(_) => return Ok(()),
             None => {}
         }
-        notify("STOPPING=1\n");
+        if !self.hand_over_to_successor() {
+            notify("STOPPING=1\n");
+        }
         let grace = self.settings().map_or(DEFAULT_GRACE, |settings| settings.graceful_timeout);
         let stopping = Stopping { deadline: now + grace, quick };
         self.exit.get_or_insert(0);
         self.scoreboard.announce_stop();
+        let shared = self.shares_sockets();
+        for generation in [&self.candidate, &self.current].into_iter().flatten() {
+            generation.listeners.iter().for_each(|bound| bound.share(shared));
+        }
         // The workers' copies stay open until they have taken what waits in the accept queue.
         self.passed_sockets.clear();
         for generation in [&mut self.candidate, &mut self.current].into_iter().flatten() {

@@ -1,13 +1,49 @@
-//! Workers that have stopped showing life: first they are told to abort, so that they can say
+//! Workers that have stopped showing life, or do not come to life: first they are told to abort, so that they can say
 //! where they were; the next look kills them.
 
 use std::io;
+use std::time::Duration;
 
 use ferricorn_unix::process::{self, Signal};
 
 use crate::arbiter::Arbiter;
+use crate::generation::Generation;
+use crate::workers::Stage;
 
 impl Arbiter {
+    /// A candidate that does not come to serve, and any worker that is not ready in time.
+    pub(crate) fn look_for_late_boots(&mut self) -> io::Result<()> {
+        let Some(current) = &self.current else { return self.abort_late_workers() };
+        let patience = current.settings.as_ref().map_or(Duration::ZERO, |settings| settings.boot_timeout);
+        let late = |candidate: &Generation| {
+            let patience = candidate.settings.as_ref().map_or(patience, |settings| settings.boot_timeout);
+            !patience.is_zero() && candidate.started.elapsed() > patience
+        };
+        if self.candidate.as_ref().is_some_and(|candidate| candidate.casting().is_none() && late(candidate)) {
+            return self.candidate_failed(1, "its mold was not ready in time (boot_timeout)");
+        }
+        self.abort_late_workers()
+    }
+
+    fn abort_late_workers(&mut self) -> io::Result<()> {
+        for worker in &mut self.workers.list {
+            let generations = [&self.candidate, &self.current];
+            let own = generations.into_iter().flatten().find(|generation| generation.id == worker.generation);
+            let patience = own.and_then(|own| own.settings.as_ref()).map_or(Duration::ZERO, |own| own.boot_timeout);
+            if worker.stage != Stage::Booting || patience.is_zero() || worker.born.elapsed() <= patience {
+                continue;
+            }
+            if worker.aborted {
+                process::kill(worker.process, Signal::Kill)?;
+                continue;
+            }
+            log::error!("Worker (pid:{}) was not ready after {} s (boot_timeout)", worker.process, patience.as_secs());
+            worker.aborted = true;
+            process::kill(worker.process, Signal::Abort)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn look_for_silent_workers(&mut self) -> io::Result<()> {
         for worker in &mut self.workers.list {
             // Each worker is judged by the settings it was started with.

@@ -38,6 +38,8 @@ pub(crate) struct Worker {
     pub(crate) generation: GenerationId,
     pub(crate) age: u64,
     pub(crate) stage: Stage,
+    /// When its mold told of its birth.
+    pub(crate) born: Instant,
     pub(crate) duty: Duty,
     /// It was told to abort for its silence; the next look kills it.
     pub(crate) aborted: bool,
@@ -113,7 +115,8 @@ impl Workers {
         let index = self.ordered.iter().position(|order| order.slot == slot)?;
         let Ordered { slot, generation, age, .. } = self.ordered.remove(index);
         let (stage, duty) = (Stage::Booting, Duty::Serving);
-        self.list.push(Worker { process, slot, generation, age, stage, duty, aborted: false });
+        let born = Instant::now();
+        self.list.push(Worker { process, slot, generation, age, stage, born, duty, aborted: false });
         let ending = self.unexplained.remove(&process);
         if self.ordered.is_empty() {
             self.unexplained.clear();

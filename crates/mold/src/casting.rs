@@ -187,6 +187,7 @@ impl Mold {
                 }
             }
             Hook::WorkersChanged { .. } => log_failure("nworkers_changed", outcome),
+            Hook::PreExec => log_failure("pre_exec", outcome),
             Hook::OnExit => log_failure("on_exit", outcome),
         }
         self.pass_on_wish(host)?;

@@ -48,6 +48,8 @@ pub enum Hook {
         /// How many before.
         old: Option<usize>,
     },
+    /// A new master is about to be started.
+    PreExec,
     /// The server ends.
     OnExit,
 }

@@ -81,6 +81,7 @@ impl Hosting {
             Hook::WhenReady => self.run(py, "when_ready", ()),
             Hook::OnReload => self.run(py, "on_reload", ()),
             Hook::WorkersChanged { new, old } => self.run(py, "workers_changed", (new, old)),
+            Hook::PreExec => self.run(py, "pre_exec", ()),
             Hook::OnExit => self.run(py, "on_exit", ()),
         };
         called.map(drop)

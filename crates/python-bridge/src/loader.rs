@@ -154,6 +154,9 @@ impl Loader for PythonLoader {
 
     fn adopt(&mut self, resolved: &Resolved) -> Result<(), String> {
         Python::attach(|py| {
+            if let Some(uri) = &resolved.settings.paste {
+                loading(py)?.call_method1("check_paste", (uri,))?;
+            }
             let said = self.said.take().map_or_else(|| PyDict::new(py), |said| said.into_bound(py));
             let hosting = Hosting::new(py, resolved, &said)?;
             if let Some(program) = &self.program {

@@ -1,6 +1,6 @@
 //! The settings table as Python sees it: `ferricorn.config` is made of it, and checks values by the same rules.
 
-use ferricorn_settings::{Context, Kind, Setting, TABLE, checked, find, resolve};
+use ferricorn_settings::{Context, Kind, Setting, checked, find, resolve, rows};
 use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -10,10 +10,10 @@ use crate::values;
 /// Under which name a process runs that serves no application by name.
 const UNNAMED: &str = "gunicorn";
 
-/// All settings in the order of the table, one dict each.
+/// All settings in the order of the table, ours last, one dict each.
 #[pyfunction]
 pub(crate) fn settings_table(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
-    TABLE.iter().map(|setting| row(py, setting)).collect()
+    rows().map(|setting| row(py, setting)).collect()
 }
 
 fn row<'py>(py: Python<'py>, setting: &Setting) -> PyResult<Bound<'py, PyDict>> {

@@ -1,7 +1,7 @@
 //! The clap command of the settings table: the grammar of argparse, the help by sections.
 
 use crate::usage::usage_line;
-use crate::{Fallback, Kind, OWN, Section, Setting, Support, TABLE};
+use crate::{FLAGS, Fallback, Kind, Section, Setting, Support, rows};
 use clap::{Arg, ArgAction, Command, ValueHint};
 
 /// Name of the positional argument among the settings.
@@ -9,12 +9,13 @@ pub(crate) const APPLICATION: &str = "APP_MODULE";
 
 /// The clap command of the table, also for completions and the manual page.
 pub fn command(program: &str) -> Command {
-    let rows = || TABLE.iter().chain(OWN);
+    let rows = || rows().chain(FLAGS);
     let sections = Section::ALL.iter().flat_map(|section| rows().filter(|row| row.section == *section));
     Command::new("ferricorn")
         .bin_name(program.to_owned())
         .no_binary_name(true)
         .override_usage(usage_line(program))
+        .help_template("usage: {usage}\n\n{about}\n\n{all-args}")
         .about("Serves Python WSGI applications from forked workers. Takes the command line of Gunicorn.")
         .version(concat!("(version ", env!("CARGO_PKG_VERSION"), ")"))
         .infer_long_args(true)

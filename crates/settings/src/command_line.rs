@@ -6,7 +6,7 @@ use crate::command::{APPLICATION, command};
 use crate::integer::{decimal, octal_too};
 use crate::usage::{Usage, one_dash_too_few};
 use crate::validate::is_auto;
-use crate::{Kind, Layer, OWN, Origin, Setting, TABLE, Value};
+use crate::{FLAGS, Kind, Layer, Origin, Setting, Value, rows};
 use clap::{ArgMatches, error::ErrorKind};
 
 /// What a command line said.
@@ -62,7 +62,7 @@ fn parse_from(usage: &Usage<'_>, origin: Origin, arguments: &[String]) -> Result
     };
     let application = application(&matches).map_err(|late| usage.exit(&format!("unrecognized arguments: {late}")))?;
     let mut values = Vec::new();
-    for setting in TABLE.iter().chain(OWN).filter(|setting| !setting.long.is_empty()) {
+    for setting in rows().chain(FLAGS).filter(|setting| !setting.long.is_empty()) {
         let value = value(setting, &matches).map_err(|problem| usage.exit(&with_hint(problem, arguments)))?;
         values.extend(value.map(|value| (setting.name.to_owned(), value)));
     }
@@ -216,10 +216,10 @@ mod tests {
         assert_eq!(version.stdout, format!("ferricorn (version {})\n", env!("CARGO_PKG_VERSION")));
         let help = answer("--help").stdout;
         assert!(
-            help.contains("Usage: gunicorn [OPTIONS] [APP_MODULE]") && help.contains("\nServer Socket:\n"),
+            help.starts_with("usage: gunicorn [OPTIONS] [APP_MODULE]") && help.contains("\nServer Socket:\n"),
             "{help}"
         );
-        for setting in TABLE {
+        for setting in rows() {
             assert!(setting.long.first().is_none_or(|flag| help.contains(&format!("--{flag}"))), "{}", setting.name);
         }
     }

@@ -1,7 +1,7 @@
 //! docs/settings.md, from the table. A test keeps the file current: `UPDATE=1 cargo test -p ferricorn-settings`.
 
 use crate::differences::Class;
-use crate::{Fallback, Kind, OWN, Section, Setting, TABLE};
+use crate::{FLAGS, Fallback, Kind, OWN, Section, Setting, TABLE};
 
 /// The whole page.
 pub fn settings_page() -> String {
@@ -28,13 +28,23 @@ fn introduction() -> String {
 
 fn section_of_page(section: Section) -> String {
     if section == Section::Ferricorn {
-        let flags: String = OWN.iter().map(|flag| format!("| `{}` | {} |\n", flag.flags(), flag.meaning)).collect();
-        let remark = "Flags that Gunicorn does not have; no file knows them.";
-        return format!("\n## {}\n\n{remark}\n\n| flag | meaning |\n|---|---|\n{flags}", section.title());
+        let rows: String = OWN.iter().map(own_row).collect();
+        let flags: String = FLAGS.iter().map(|flag| format!("| `{}` | {} |\n", flag.flags(), flag.meaning)).collect();
+        return format!(
+            "\n## {}\n\nSettings that Gunicorn does not have.\n\n| name | flag | type | default | meaning |\n\
+             |---|---|---|---|---|\n{rows}\nFlags that are no settings: no file knows them.\n\n\
+             | flag | meaning |\n|---|---|\n{flags}",
+            section.title()
+        );
     }
     let rows: String = TABLE.iter().filter(|setting| setting.section == section).map(row).collect();
     let head = "| name | flag | type | default | meaning | support |\n|---|---|---|---|---|---|\n";
     format!("\n## {}\n\n{head}{rows}", section.title())
+}
+
+fn own_row(setting: &Setting) -> String {
+    let (kind, default) = (kind_of(setting.kind), default_of(setting));
+    format!("| `{}` | `{}` | {kind} | {default} | {} |\n", setting.name, setting.flags(), setting.meaning)
 }
 
 fn row(setting: &Setting) -> String {

@@ -72,7 +72,7 @@ pub use resolve::{Resolved, resolve};
 pub use setting::{Fallback, Kind, Section, Setting, Support};
 pub use settings::{HeaderMapPolicy, LogLevel, ReloadEngine, Settings};
 pub use statsd_address::StatsdAddress;
-pub use table::{OWN, TABLE, find};
+pub use table::{FLAGS, OWN, TABLE, find, rows};
 pub use toml_file::read_toml;
 pub use validate::checked;
 pub use value::Value;

@@ -1,12 +1,14 @@
 //! What `--print-config` prints: the format of the original, line for line. What `--explain-config` prints: the same,
 //! and behind each value where it came from.
 
-use crate::{Kind, Origin, Resolved, TABLE, Value};
+use crate::{Kind, Origin, Resolved, TABLE, Value, rows};
 
-/// One line for each setting, sorted by name, with a line break after each.
+/// One line for each setting, sorted by name, with a line break after each. Those that Gunicorn does not have are left out,
+/// unless where they came from is wanted too.
 pub fn print_config(resolved: &Resolved) -> String {
     let width = resolved.values.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
-    let mut rows: Vec<_> = TABLE.iter().map(|setting| setting.kind).zip(&resolved.values).collect();
+    let count = if resolved.explained { resolved.values.len() } else { TABLE.len() };
+    let mut rows: Vec<_> = rows().map(|setting| setting.kind).zip(&resolved.values).take(count).collect();
     rows.sort_by_key(|(_, (name, ..))| *name);
     let line = |(kind, (name, value, origin)): (Kind, &(&str, Value, Origin))| {
         let source = if resolved.explained { format!("  # {origin}") } else { String::new() };
@@ -75,6 +77,6 @@ mod tests {
         ] {
             assert!(printed.lines().any(|known| known == line), "{line}");
         }
-        assert_eq!(printed.lines().count(), 120);
+        assert_eq!(printed.lines().count(), rows().count());
     }
 }

@@ -5,7 +5,7 @@ use crate::machine::Machine;
 use crate::paste;
 use crate::validate::{checked, is_auto};
 use crate::worker_class::WorkerClass;
-use crate::{Context, Kind, Layer, Origin, Setting, Settings, SettingsError, Support, TABLE, Value, typed};
+use crate::{Context, Kind, Layer, Origin, Setting, Settings, SettingsError, Support, Value, rows, typed};
 use std::path::PathBuf;
 
 /// The outcome: for the server, and for those who want to know where a value came from.
@@ -28,7 +28,7 @@ pub fn resolve(layers: &[Layer], application: Option<&str>, context: &Context) -
     for layer in context.layers().iter().chain(layers) {
         lay_over(&mut values, layer, context)?;
     }
-    for (setting, (_, value, origin)) in TABLE.iter().zip(&values) {
+    for (setting, (_, value, origin)) in rows().zip(&values) {
         refuse_what_we_do_not_do(setting, value, origin)?;
     }
     name_after_paste(&mut values, context);
@@ -45,7 +45,7 @@ fn defaults(context: &Context, application: Option<&str>) -> Vec<(&'static str, 
         ("default_proc_name", Some(application)) => Value::text(application),
         _ => context.fallback(setting.name).unwrap_or_else(|| setting.default_value()),
     };
-    TABLE.iter().map(|setting| (setting.name, own(setting), Origin::Default)).collect()
+    rows().map(|setting| (setting.name, own(setting), Origin::Default)).collect()
 }
 
 fn lay_over(
@@ -54,10 +54,9 @@ fn lay_over(
     context: &Context,
 ) -> Result<(), SettingsError> {
     for (name, value) in &layer.values {
-        let Some(at) = TABLE.iter().position(|setting| setting.name == name) else {
+        let Some((at, setting)) = rows().enumerate().find(|(_, setting)| setting.name == name) else {
             continue;
         };
-        let setting = &TABLE[at];
         let origin = layer.origin_of(name);
         let taken = checked(setting, value, context)
             .map_err(|problem| SettingsError::invalid(setting, value, &origin, problem))?;
@@ -105,7 +104,7 @@ fn asks_for_explanation(layer: &Layer) -> bool {
 
 fn without_effect(values: &[(&'static str, Value, Origin)], context: &Context) -> Vec<String> {
     let mut sentences = Vec::new();
-    for (setting, (_, value, origin)) in TABLE.iter().zip(values) {
+    for (setting, (_, value, origin)) in rows().zip(values) {
         if let (Support::Inert(reason), false) = (setting.support, *origin == Origin::Default) {
             sentences.push(format!("{} has no effect: {reason}", place(setting, value, origin)));
         }
@@ -334,7 +333,7 @@ mod tests {
 
     #[test]
     fn at_most_a_dozen_settings_are_refused() {
-        let refused = TABLE.iter().filter(|setting| matches!(setting.support, Support::Refused(_)));
+        let refused = rows().filter(|setting| matches!(setting.support, Support::Refused(_)));
         assert_eq!(refused.count(), 10);
     }
 

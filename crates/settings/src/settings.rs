@@ -40,6 +40,14 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long workers get to finish what they are doing when asked to leave.
     pub graceful_timeout: Duration,
+    /// How many workers there may be above `workers` while some are being replaced; at least one.
+    pub reload_surge: usize,
+    /// How long a worker may take until it is ready; zero for ever.
+    pub boot_timeout: Duration,
+    /// Resident memory in bytes at which a worker is replaced; zero for no limit.
+    pub max_worker_memory: u64,
+    /// Age at which a worker is replaced; zero for never.
+    pub max_worker_lifetime: Duration,
     /// How long an idle connection is kept for its next request; zero closes after each response.
     pub keepalive: Duration,
     /// Longest request line in bytes; zero for no limit, never more than 8190.

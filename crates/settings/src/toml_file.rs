@@ -1,6 +1,6 @@
 //! `ferricorn.toml`: the settings' names as keys of one flat table.
 
-use crate::{Kind, Layer, Origin, Setting, SettingsError, TABLE, Value, find};
+use crate::{Kind, Layer, Origin, Setting, SettingsError, Value, find, rows};
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -52,7 +52,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 fn nearest_name(key: &str) -> &'static str {
     let distance = |name: &&'static str| strsim::damerau_levenshtein(&key.to_lowercase(), name);
-    TABLE.iter().map(|setting| setting.name).min_by_key(distance).unwrap_or_default()
+    rows().map(|setting| setting.name).min_by_key(distance).unwrap_or_default()
 }
 
 fn converted(value: toml::Value) -> Value {

@@ -1,6 +1,6 @@
 //! Words for a command line that makes no sense: clap's findings said as argparse says them.
 
-use crate::{EarlyExit, OWN, Setting, TABLE, find};
+use crate::{EarlyExit, FLAGS, Setting, TABLE, find, rows};
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 /// Whose arguments are wrong.
@@ -94,12 +94,12 @@ pub(crate) fn one_dash_too_few(arguments: &[String]) -> Option<String> {
 }
 
 fn long_flags() -> impl Iterator<Item = String> {
-    TABLE.iter().chain(OWN).flat_map(|setting| setting.long.iter().map(|flag| format!("--{flag}")))
+    rows().chain(FLAGS).flat_map(|setting| setting.long.iter().map(|flag| format!("--{flag}")))
 }
 
 /// All flags of the setting that clap calls "--workers <INT>".
 fn named(argument: &str) -> String {
     let flag = argument.split([' ', '=', '[']).next().unwrap_or_default();
-    let known = TABLE.iter().find(|setting| setting.flag().as_deref() == Some(flag));
+    let known = rows().find(|setting| setting.flag().as_deref() == Some(flag));
     known.map_or_else(|| flag.to_owned(), Setting::flags)
 }

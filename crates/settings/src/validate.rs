@@ -59,6 +59,7 @@ fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
         ("paste", Value::Str(uri)) => paste::checked(uri, start),
         ("access_log_format" | "loglevel", Value::None) => Err("must be a text".to_owned()),
         ("threads", Value::Int(count)) if *count > MOST_THREADS => Err(format!("must be at most {MOST_THREADS}")),
+        ("reload_surge", Value::Int(0)) => Err("must be at least 1".to_owned()),
         ("backlog", Value::Int(length)) if *length > LARGEST => Err(format!("must be at most {LARGEST}")),
         ("http2_max_concurrent_streams", Value::Int(0)) => Err("must be at least 1".to_owned()),
         ("http2_initial_window_size", Value::Int(size)) => within(*size, 0, LARGEST),

@@ -18,6 +18,7 @@ from ferricorn.config import Config, get_default_config_file
 MOLD_VARIABLE = "FERRICORN_MOLD"
 AGAIN_VARIABLE = "FERRICORN_AGAIN"
 PROGRAM = "ferricorn"
+ANEW = "run() starts the program anew by its command"
 
 
 class BaseApplication:
@@ -48,17 +49,19 @@ class BaseApplication:
         """Begin with the defaults."""
         self.cfg = Config(self.usage, prog=self.prog)
 
-    def init(self, parser: argparse.ArgumentParser, opts: argparse.Namespace, args: list[str]) -> Mapping[str, Any] | None:
+    def init(
+        self, parser: argparse.ArgumentParser, opts: argparse.Namespace, args: list[str]
+    ) -> Mapping[str, Any] | None:
         """Return settings that count less than flags; for an `Application`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override init(parser, opts, args)")
 
     def load(self) -> Callable[..., Any]:
         """Return the WSGI application."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override load()")
 
     def load_config(self) -> None:
         """Set settings by `self.cfg.set`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override load_config()")
 
     def reload(self) -> None:
         """Make the settings anew."""
@@ -155,11 +158,11 @@ def _command_of_this_program() -> list[str]:
     """Return what starts the script anew, also after a change of directory."""
     processes = sys.modules.get("multiprocessing.process")
     if processes is not None and processes.parent_process() is not None:
-        raise RuntimeError("run() starts the program anew by its command, which a process of multiprocessing has not; use subprocess")
+        raise RuntimeError(f"{ANEW}, which a process of multiprocessing has not; use subprocess")
     script = getattr(sys.modules["__main__"], "__file__", None)
     arguments = sys.orig_argv[1:]
     if script is None and "-c" not in arguments:
-        raise RuntimeError("run() starts the program anew by its command, which an interactive interpreter has not; use a script")
+        raise RuntimeError(f"{ANEW}, which an interactive interpreter has not; use a script")
     for position, argument in enumerate(arguments):
         if script is not None and os.path.basename(argument) == os.path.basename(script):
             arguments[position] = script

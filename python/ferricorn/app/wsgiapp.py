@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any, Callable, Mapping, NoReturn
 
-from ferricorn import util
+from ferricorn import _loading, util
 from ferricorn.app.base import Application
 from ferricorn.errors import ConfigError
 
@@ -17,12 +18,15 @@ class WSGIApplication(Application):
 
     app_uri: str | None
 
-    def init(self, parser: argparse.ArgumentParser, opts: argparse.Namespace, args: list[str]) -> Mapping[str, Any] | None:
-        """Take the first argument for the application."""
+    def init(
+        self, parser: argparse.ArgumentParser, opts: argparse.Namespace, args: list[str]
+    ) -> Mapping[str, Any] | None:
+        """Take the PasteDeploy file, else the first argument, for the application."""
+        if opts.paste:
+            self.app_uri = os.path.abspath(opts.paste)
+            return {"default_proc_name": self.app_uri.partition("#")[0]}
         self.app_uri = args[0] if args else None
-        if self.app_uri is not None:
-            self.cfg.set("default_proc_name", self.app_uri)
-        return None
+        return {} if self.app_uri is None else {"default_proc_name": self.app_uri}
 
     def load_wsgiapp(self) -> Callable[..., Any]:
         """Import the application."""
@@ -31,9 +35,14 @@ class WSGIApplication(Application):
             raise ConfigError("No application module specified.")
         return util.import_app(uri)
 
+    def load_pasteapp(self) -> Callable[..., Any]:
+        """Make the application that the PasteDeploy file describes."""
+        uri = self.app_uri or os.path.abspath(self.cfg.paste)
+        return _loading.load_from_paste(uri, self.cfg.paste_global_conf or {})
+
     def load(self) -> Callable[..., Any]:
         """Return the application."""
-        return self.load_wsgiapp()
+        return self.load_pasteapp() if self.cfg.paste else self.load_wsgiapp()
 
 
 def run(prog: str | None = None) -> NoReturn:

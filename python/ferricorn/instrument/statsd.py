@@ -1,7 +1,7 @@
 """`Statsd`: a logger that sends metrics to a statsd server.
 
-Requests and severe lines are counted. A line with `extra={"metric": ..., "value": ..., "mtype": ...}` is a metric, too; without
-text it is nothing else.
+Requests and severe lines are counted. A line with `extra={"metric": ..., "value": ..., "mtype": ...}` is a metric, too;
+without text it is nothing else.
 """
 
 from __future__ import annotations

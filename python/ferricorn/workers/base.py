@@ -13,9 +13,7 @@ from ferricorn.workers.workertmp import WorkerTmp
 class Worker:
     """A worker. Setting `alive` to False makes it leave after the current request."""
 
-    SIGNALS = [
-        getattr(signal, f"SIG{name}") for name in "ABRT HUP QUIT INT TERM USR1 USR2 WINCH CHLD".split()
-    ]
+    SIGNALS = [getattr(signal, f"SIG{name}") for name in "ABRT HUP QUIT INT TERM USR1 USR2 WINCH CHLD".split()]
     PIPE: list[int] = []
 
     # The application; the attribute is there once it is loaded.

@@ -26,7 +26,7 @@ class WorkerTmp:
         os.utime(self.fileno(), (now, now))
 
     def last_update(self) -> float:
-        """Return the time that was noted last, on the monotonic clock; at first the time of day at which it was made."""
+        """Return the time that was noted last, on the monotonic clock; at first the time of day of its making."""
         return self._born if self._descriptor is None else os.fstat(self._descriptor).st_mtime
 
     def fileno(self) -> int:

@@ -1,0 +1,116 @@
+//! USR2: a new program takes over from the running one, or does not, and nobody notices.
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use crate::harness::process::{alive, send, title, wait_gone};
+use crate::harness::strict::{Load, Mode};
+use crate::harness::{Launch, Server};
+
+const ARGS: &str = "--workers 2 --pid server.pid";
+
+/// Sends USR2 and waits until the new master serves, too; gives its pid.
+#[track_caller]
+fn upgraded(server: &Server, workers: usize) -> Pid {
+    server.signal(Signal::SIGUSR2);
+    let pid = server.wait_for("the new pid file", || server.workdir().read("server.pid.2").trim().parse().ok());
+    server.wait_workers(workers);
+    server.wait_for("the workers of both", || server.log().contains(&format!("({pid})")).then_some(()));
+    Pid::from_raw(pid)
+}
+
+/// USR2 starts a second master on the same socket; when the first one is told to stop the second is promoted: it has the pid
+/// file, and serves on.
+#[test]
+fn the_new_master_takes_over() {
+    let server = Launch::app("plain").args(ARGS).start();
+    let address = server.address();
+    let old = server.wait_workers(2);
+    let new = upgraded(&server, 4);
+    assert_eq!(server.workdir().read("server.pid"), format!("{}\n", server.pid()));
+    assert!(title(new).ends_with("master [plain.2]"), "{}", title(new));
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    old.into_iter().for_each(wait_gone);
+    let promoted = || (server.workdir().read("server.pid") == format!("{new}\n")).then_some(());
+    crate::harness::eventually("the promotion", promoted);
+    assert!(server.log().contains("Master has been promoted."), "{}", server.log());
+    crate::harness::eventually("the new title", || title(new).ends_with("master [plain]").then_some(()));
+    assert!(!server.workdir().has("server.pid.2"));
+    crate::harness::connection::Connection::open(&address).unwrap().get("/").expect(200, "hello");
+    send(new, Signal::SIGTERM);
+    wait_gone(new);
+    assert!(!server.workdir().has("server.pid"));
+}
+
+/// An upgrade is called off by stopping the new master: the old one goes on, and can try again.
+#[test]
+fn an_upgrade_can_be_called_off() {
+    let server = Launch::app("plain").args(ARGS).start();
+    let new = upgraded(&server, 4);
+    server.signal(Signal::SIGUSR2);
+    server.wait_log("USR2 signal ignored. Child exists.");
+    send(new, Signal::SIGUSR2);
+    server.wait_log("USR2 signal ignored. Parent exists.");
+    send(new, Signal::SIGTERM);
+    wait_gone(new);
+    server.wait_workers(2);
+    server.get("/").expect(200, "hello");
+    let again = upgraded(&server, 4);
+    assert_ne!(again, new);
+}
+
+/// A unix socket stays where it is while two masters serve from it, and goes with the last one.
+#[test]
+fn the_unix_socket_stays() {
+    let server = Launch::app("plain").bind("unix:socket").args(ARGS).start();
+    let new = upgraded(&server, 4);
+    send(new, Signal::SIGTERM);
+    wait_gone(new);
+    server.get("/").expect(200, "hello");
+    let new = upgraded(&server, 4);
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    let open = || crate::harness::connection::Connection::open(&server.address()).ok();
+    crate::harness::eventually("an answer", open).get("/").expect(200, "hello");
+    crate::harness::eventually("the promotion", || server.log().contains("Master has been promoted.").then_some(()));
+    send(new, Signal::SIGTERM);
+    wait_gone(new);
+    assert!(!server.workdir().has("socket"));
+}
+
+/// The hook `pre_exec` is called before the new master is started.
+#[test]
+fn pre_exec_is_called() {
+    let conf = "from noting_hooks import note\ndef pre_exec(server):\n    note('pre_exec', master=server.pid)\n";
+    let server = Launch::app("plain").conf(conf).args(ARGS).start();
+    upgraded(&server, 4);
+    assert_eq!(server.wait_noted("pre_exec", 1).remove(0).pid("master"), server.pid());
+}
+
+/// A new program that does not start changes nothing.
+#[test]
+fn a_broken_upgrade_changes_nothing() {
+    only_ferricorn!("Gunicorn says nothing of it");
+    let server = Launch::app("plain").conf("workers = 2\n").args(ARGS).start();
+    let workers = server.wait_workers(2);
+    server.write("gunicorn.conf.py", "workers = (\n");
+    server.signal(Signal::SIGUSR2);
+    server.wait_log("has ended; this one goes on");
+    assert!(workers.into_iter().all(alive));
+    server.get("/").expect(200, "hello");
+}
+
+/// No request is lost on the way from one master to the other, with the strict client at work.
+#[test]
+fn an_upgrade_loses_no_request() {
+    only_ferricorn!("Gunicorn resets what waits in the queue of the socket");
+    let server = Launch::app("plain").args(ARGS).start();
+    let load = Load::start(&server.address(), &[Mode::KeepAlive, Mode::KeepAlive, Mode::Close, Mode::Close]);
+    let old = server.wait_workers(2);
+    upgraded(&server, 4);
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    old.into_iter().for_each(wait_gone);
+    let before = load.right();
+    crate::harness::eventually("answers of the new one", || (load.right() > before + 200).then_some(()));
+    let tally = load.finish();
+    assert!(tally.anomalies.is_empty(), "{tally:?}");
+}
