@@ -45,6 +45,7 @@ check: $(VENV)/.installed
 # What must not depend on what; see ARCHITECTURE.md.
 arrows:
 	tests/arrows.sh
+	tests/units.sh
 
 unit:
 	cargo test --quiet --workspace --exclude conformance --exclude ferricorn-python-bridge --locked

@@ -24,6 +24,7 @@ use crate::backoff::Backoff;
 use crate::forward::Forward;
 use crate::generation::{Generation, GenerationId, LeavingMold};
 use crate::memory_events::MemoryEvents;
+use crate::notify::Watchdog;
 use crate::pidfile::PidFile;
 use crate::signals::{Event, Signals};
 use crate::sockets::{self, Bound};
@@ -73,6 +74,7 @@ pub(crate) struct Arbiter {
     _life: OwnedFd,
     /// What the master before this one has left, if it was started by USR2.
     pub(crate) inheritance: Inheritance,
+    watchdog: Watchdog,
     /// The new master that USR2 has started.
     pub(crate) successor: Option<ProcessId>,
     /// Sockets from the service manager, instead of bound ones.
@@ -124,6 +126,8 @@ impl Arbiter {
     fn new(launch: Launch) -> io::Result<Self> {
         let mut inheritance = Inheritance::claim()?;
         let mut passed_sockets: Vec<Rc<Bound>> = sockets::from_service_manager()?.into_iter().map(Rc::new).collect();
+        // What the server has left there before its restart is no order of the operator's.
+        inheritance.sockets.extend(passed_sockets.extract_if(.., |bound| bound.bind.is_some()));
         if inheritance.sockets.iter().any(|bound| bound.bind.is_some()) {
             // Those without a bind setting came from the service manager to the master before.
             passed_sockets.extend(inheritance.sockets.extract_if(.., |bound| bound.bind.is_none()));
@@ -133,6 +137,7 @@ impl Arbiter {
         descriptor::set_nonblocking(events_write.as_fd(), false)?;
         let (life_read, life_write) = descriptor::pipe()?;
         process::adopt_orphans()?;
+        let watchdog = Watchdog::from_environment(inheritance.parent.is_some());
         let forward = Arc::new(Forward::default());
         error_log::accompany(Some(Arc::clone(&forward) as Arc<dyn error_log::Companion>));
         Ok(Self {
@@ -148,6 +153,7 @@ impl Arbiter {
             _life: life_write,
             inheritance,
             successor: None,
+            watchdog,
             passed_sockets,
             current: None,
             candidate: None,
@@ -173,6 +179,7 @@ impl Arbiter {
     fn run(mut self) -> io::Result<u8> {
         self.start_candidate()?;
         loop {
+            self.watchdog.bark();
             self.forward_lines();
             self.send_waiting_orders()?;
             self.wait()?;
@@ -211,8 +218,8 @@ impl Arbiter {
         let mut descriptors: Vec<BorrowedFd<'_>> = vec![self.signals.as_fd(), self.reports.as_fd()];
         descriptors.extend(self.molds().map(|mold| mold.as_fd()));
         let now = Instant::now();
-        let deadlines =
-            [self.respawn.until, self.mold_restart.until, self.stopping.as_ref().map(|stopping| stopping.deadline)];
+        let stop = self.stopping.as_ref().map(|stopping| stopping.deadline);
+        let deadlines = [self.respawn.until, self.mold_restart.until, stop, self.watchdog.due()];
         let next = deadlines.into_iter().flatten().filter(|due| *due > now).map(|due| due - now).min();
         poll::readable(&descriptors, Some(next.unwrap_or(TICK).min(TICK)))?;
         Ok(())

@@ -17,7 +17,7 @@ use ferricorn_unix::process::{self, Signal};
 
 use crate::arbiter::Arbiter;
 use crate::generation::{Generation, GenerationId, MoldProcess, Stage};
-use crate::notify::notify;
+use crate::notify;
 use crate::pidfile::PidFile;
 use crate::sockets::{BindFailure, Bound};
 use crate::workers::{Duty, Worker};
@@ -35,6 +35,7 @@ impl Arbiter {
             return Ok(());
         }
         self.dismiss_candidate()?;
+        notify::reloading();
         self.start_candidate()
     }
 
@@ -215,7 +216,11 @@ impl Arbiter {
             let known = open.iter().find(|bound| bound.bind.as_ref() == Some(bind));
             listeners.push(match known {
                 Some(bound) => Rc::clone(bound),
-                None => Rc::new(open_patiently(tries, || Bound::open(bind, settings))?),
+                None => {
+                    let bound = Rc::new(open_patiently(tries, || Bound::open(bind, settings))?);
+                    bound.name_in_store().iter().for_each(|name| notify::store(name, &*bound));
+                    bound
+                }
             });
         }
         Some(listeners)
@@ -229,7 +234,7 @@ impl Arbiter {
         let Some(old) = self.current.replace(candidate) else {
             self.measure_workers()?;
             if self.inheritance.parent.is_none() {
-                notify(&format!("READY=1\nSTATUS={} is serving\n", self.launch.program));
+                notify::ready(&format!("{} is serving", self.launch.program));
             }
             if std::mem::take(&mut self.upgrade_after_start) {
                 self.upgrade()?;
@@ -253,6 +258,10 @@ impl Arbiter {
         if let Err(error) = self.place_pidfile(settings.pidfile.as_ref()) {
             log::error!("The pid file stays as it was: {error}");
         }
+        notify::ready(&format!("{} is serving", self.launch.program));
+        for gone in old.listeners.iter().filter(|bound| Rc::strong_count(bound) == 1) {
+            gone.name_in_store().iter().for_each(|name| notify::forget(name));
+        }
         self.dismiss(old);
         self.reload_again()
     }
@@ -270,7 +279,7 @@ impl Arbiter {
             return self.end(status);
         }
         log::error!("Reload failed, the old workers go on serving: {}", message.trim());
-        notify("STATUS=The last reload failed: the old workers go on serving; see the error log\n");
+        notify::ready("The last reload failed: the old workers go on serving; see the error log");
         Ok(())
     }
 

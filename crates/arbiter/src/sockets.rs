@@ -18,6 +18,8 @@ use ferricorn_unix::{credentials, descriptor, environment};
 
 /// The first descriptor that a service manager passes (sd_listen_fds(3)).
 const FIRST_PASSED: i32 = 3;
+/// How names of sockets begin that we have left with the service manager. A colon has a meaning of its own there.
+const STORED: &str = "ferricorn-";
 
 /// A socket that listens on behalf of one `bind` setting. Dropping it closes the master's copy
 /// and removes a Unix socket's file, if that is still the one we made.
@@ -70,6 +72,15 @@ impl Bound {
         }
         bound.bind = bind;
         Ok(bound)
+    }
+
+    /// The name under which the service manager keeps it over a restart; `None` for one that it has given us, and for a Unix
+    /// socket, whose file goes with the server.
+    pub(crate) fn name_in_store(&self) -> Option<String> {
+        match &self.bind {
+            Some(bind @ Bind::Tcp { .. }) => Some(format!("{STORED}{}", bind.to_string().replace(':', "="))),
+            _ => None,
+        }
     }
 
     /// Says whether another master serves from it, too.
@@ -140,16 +151,19 @@ fn describe(bind: &Bind) -> String {
     }
 }
 
-/// The sockets that a service manager passed to this very process (LISTEN_PID, LISTEN_FDS). The
-/// variables are removed: nobody whom we start shall take them for its own.
+/// The sockets that a service manager passed to this very process (LISTEN_PID, LISTEN_FDS). Those that the server has left
+/// there itself know what they were bound for. The variables are removed: nobody whom we start shall take them for its own.
 pub(crate) fn from_service_manager() -> io::Result<Vec<Bound>> {
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<i32>().ok());
     let (pid, count) = (number("LISTEN_PID"), number("LISTEN_FDS"));
     if pid != Some(ProcessId::current().as_raw()) {
         return Ok(Vec::new());
     }
+    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
         environment::set(name.as_ref(), None)?;
     }
-    (0..count.unwrap_or(0)).map(|index| Bound::from_service_manager(FIRST_PASSED + index)).collect()
+    let mut names = names.split(':');
+    let stored = |name: &str| name.strip_prefix(STORED)?.replace('=', ":").parse::<Bind>().ok();
+    (0..count.unwrap_or(0)).map(|index| Bound::inherited(FIRST_PASSED + index, names.next().and_then(stored))).collect()
 }

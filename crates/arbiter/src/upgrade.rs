@@ -17,7 +17,7 @@ use ferricorn_unix::process::ProcessId;
 use ferricorn_unix::{descriptor, environment};
 
 use crate::arbiter::Arbiter;
-use crate::notify::notify;
+use crate::notify;
 use crate::sockets::Bound;
 
 /// The old master's process.
@@ -139,7 +139,7 @@ impl Arbiter {
     pub(crate) fn hand_over_to_successor(&self) -> bool {
         match self.successor {
             Some(successor) => {
-                notify(&format!("MAINPID={successor}\n"));
+                notify::notify(&format!("MAINPID={successor}\n"));
                 true
             }
             None => false,
@@ -159,7 +159,7 @@ impl Arbiter {
             log::error!("The pid file stays as it was: {error}");
         }
         if self.current.is_some() {
-            notify(&format!("READY=1\nSTATUS={} is serving\n", self.launch.program));
+            notify::ready(&format!("{} is serving", self.launch.program));
         }
         Ok(())
     }

@@ -145,6 +145,24 @@ impl AsFd for Channel {
     }
 }
 
+/// Sends a datagram over a connected socket with copies of these descriptors.
+pub fn send_with_descriptors(
+    socket: BorrowedFd<'_>,
+    message: &[IoSlice<'_>],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+    loop {
+        return match sendmsg::<UnixAddr>(socket.as_raw_fd(), message, control, MsgFlags::MSG_NOSIGNAL, None) {
+            Ok(_) => Ok(()),
+            Err(Errno::EINTR) => continue,
+            Err(errno) => Err(errno.into()),
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
