@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -21,7 +21,7 @@ pub struct Request {
     /// Whether the client speaks TLS: to us, or by a trusted proxy's word.
     pub https: bool,
     /// Where it came from; shared by all requests of the connection.
-    pub connection: Rc<Connection>,
+    pub connection: Arc<Connection>,
 }
 
 /// A request body, wherever it was kept while it arrived.
@@ -65,7 +65,7 @@ pub struct Connection {
     pub local: Peer,
     /// The socket. As long as this is held its descriptor is not reused, though the connection
     /// itself may have ended.
-    pub socket: Box<dyn AsFd>,
+    pub socket: Box<dyn AsFd + Send + Sync>,
 }
 
 impl std::fmt::Debug for Connection {
