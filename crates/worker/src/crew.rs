@@ -104,18 +104,6 @@ impl Crew {
         self.desk.queue(Waiting { number, request });
     }
 
-    /// Takes back what no thread has taken: the connection has ended.
-    pub(crate) fn withdraw(&self, shared: &Shared, connection: &Arc<Connection>) {
-        let of_connection = |(_, call): &(&u64, &Call)| Arc::ptr_eq(&call.connection, connection);
-        let number = self.calls.borrow().iter().find(of_connection).map(|(number, _)| *number);
-        if let Some(number) = number
-            && self.desk.withdraw(number)
-        {
-            self.calls.borrow_mut().remove(&number);
-            self.show_oldest(shared);
-        }
-    }
-
     /// I/O, and what the threads have to say, until there is something for the main thread to do.
     pub(crate) async fn next(&self, shared: &Shared) -> Next {
         loop {

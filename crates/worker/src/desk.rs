@@ -115,13 +115,6 @@ impl Desk {
         }
     }
 
-    /// Takes a request back that no thread has taken; says whether that was so.
-    pub(crate) fn withdraw(&self, number: u64) -> bool {
-        let mut counter = self.counter();
-        let place = counter.queue.iter().position(|waiting| waiting.number == number);
-        place.and_then(|place| counter.queue.remove(place)).is_some()
-    }
-
     /// There will be no more requests, and those that wait are given up.
     pub(crate) fn close(&self) {
         let mut counter = self.counter();

@@ -251,12 +251,7 @@ impl Shared {
     }
 
     pub(crate) fn connection_ended(&self, number: u64) {
-        let open = self.open.borrow_mut().remove(&number);
-        if let (Some(crew), Some(open)) = (&self.crew, open)
-            && open.activity.busy.get()
-        {
-            crew.withdraw(self, &open.connection);
-        }
+        self.open.borrow_mut().remove(&number);
         self.wake_held_back();
         self.changed.notify_one();
     }
