@@ -16,7 +16,7 @@ pub mod target;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-pub use request::{Body, Connection, Peer, Request};
+pub use request::{Body, Connection, Endpoint, Peer, Proxied, Request};
 pub use response::{Exchange, Gone, Head};
 
 /// What a worker serves.
