@@ -1,5 +1,6 @@
 //! Takes connections, and only while the worker is idle.
 
+use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
@@ -101,12 +102,12 @@ fn welcome(shared: &Rc<Shared>, accepted: Accepted, local: &Peer) -> io::Result<
             // Inherited from the listener where we bound it; a socket passed to us may lack it.
             stream.set_nodelay(true)?;
             let socket = connection::keep_open(&stream)?;
-            (Socket::Tcp(stream), Connection { remote, local, socket })
+            (Socket::Tcp(stream), Connection { remote, local, proxied: OnceCell::new(), socket })
         }
         Accepted::Unix(stream) => {
             let socket = connection::keep_open(&stream)?;
             let remote = Peer::Unix(PathBuf::new());
-            (Socket::Unix(stream), Connection { remote, local, socket })
+            (Socket::Unix(stream), Connection { remote, local, proxied: OnceCell::new(), socket })
         }
     };
     connection::serve(shared, wire, connection);
