@@ -7,6 +7,7 @@ mod bad_input;
 mod bad_values;
 mod base_application;
 mod boot_failure;
+mod chaos;
 mod command_line;
 mod conf_imports;
 mod configuration;

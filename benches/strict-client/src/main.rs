@@ -98,7 +98,8 @@ fn watch(load: &Load, seconds: u16) {
         let now = load.tally();
         let kinds = anomaly::counts(&now.anomalies[before.anomalies.len()..]);
         let told: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        println!("{second:>5} s  {:>8} right  {}", now.right - before.right, told.join(", "));
+        let told = if told.is_empty() { "no anomaly".to_owned() } else { told.join(", ") };
+        println!("{second:>5} s  {:>8} right  {told}", now.right - before.right);
         before = now;
     }
 }
