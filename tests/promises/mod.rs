@@ -32,6 +32,7 @@ mod recycle;
 mod refused;
 mod reload;
 mod reload_errors;
+mod rolling;
 mod slow_clients;
 mod sockets;
 mod sources;
