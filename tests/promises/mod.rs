@@ -42,6 +42,8 @@ mod statsd;
 mod stop;
 mod streaming;
 mod syslog;
+mod thread_isolation;
+mod threads;
 mod timeout;
 mod upgrade;
 mod uploads;

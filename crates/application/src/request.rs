@@ -1,14 +1,15 @@
 //! A request that has fully arrived, and the connection it came over.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
+
+use crate::target;
 
 /// A request with its whole body.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct Request {
     /// Whether the client speaks TLS: to us, or by a trusted proxy's word.
     pub https: bool,
     /// Where it came from; shared by all requests of the connection.
-    pub connection: Rc<Connection>,
+    pub connection: Arc<Connection>,
 }
 
 /// A request body, wherever it was kept while it arrived.
@@ -64,7 +65,7 @@ pub struct Connection {
     pub local: Peer,
     /// The socket. As long as this is held its descriptor is not reused, though the connection
     /// itself may have ended.
-    pub socket: Box<dyn AsFd>,
+    pub socket: Box<dyn AsFd + Send + Sync>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -73,14 +74,19 @@ impl std::fmt::Debug for Connection {
     }
 }
 
+impl Connection {
+    /// The client's address in words, without its port; empty for a Unix socket.
+    pub fn remote_address(&self) -> String {
+        match &self.remote {
+            Peer::Tcp(address) => address.ip().to_string(),
+            Peer::Unix(_) => String::new(),
+        }
+    }
+}
+
 impl Request {
     /// The target as the client sent it.
     pub fn raw_target(&self) -> String {
-        self.head.uri.to_string()
-    }
-
-    /// The target's path with percent-escapes resolved: bytes, in no particular encoding.
-    pub fn decoded_path(&self) -> Cow<'_, [u8]> {
-        percent_encoding::percent_decode_str(self.head.uri.path()).into()
+        target::raw(&self.head).into_owned()
     }
 }

@@ -299,14 +299,10 @@ mod tests {
         let sentence = resolve(&[flag], Some("app"), &Context::bare()).unwrap_err().to_string();
         assert_eq!(sentence, format!("`spew = True` (--spew) from the command line: {expected}"));
         let refused = [
-            ("threads", Value::Int(4), "raise `workers` instead"),
             ("protocol", Value::text("uwsgi"), "proxy_pass"),
             ("certfile", Value::text("a.pem"), "end TLS in the proxy in front"),
             ("keyfile", Value::text("a.pem"), "end TLS in the proxy in front"),
             ("http2_cleartext", Value::text("both"), "HTTP/1 only"),
-            ("permit_obsolete_folding", Value::Bool(true), "smuggle"),
-            ("strip_header_spaces", Value::Bool(true), "smuggle"),
-            ("permit_unconventional_http_version", Value::text("true"), "HTTP/1.0 or HTTP/1.1"),
             ("dirty_workers", Value::Int(1), "task queue"),
             ("worker_class", Value::text("gevent"), "sync or gthread"),
         ];
@@ -324,9 +320,7 @@ mod tests {
             ("http2_cleartext", Value::None),
             ("certfile", Value::text("")),
             ("protocol", Value::text("http")),
-            ("threads", Value::Int(1)),
             ("worker_class", Value::text("gunicorn.workers.sync.SyncWorker")),
-            ("permit_obsolete_folding", Value::text("false")),
         ];
         for (name, value) in defaults {
             with(name, value).unwrap_or_else(|sentence| panic!("{sentence}"));
@@ -336,7 +330,7 @@ mod tests {
     #[test]
     fn at_most_a_dozen_settings_are_refused() {
         let refused = rows().filter(|setting| matches!(setting.support, Support::Refused(_)));
-        assert_eq!(refused.count(), 11);
+        assert_eq!(refused.count(), 7);
     }
 
     #[test]

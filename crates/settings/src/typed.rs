@@ -50,7 +50,9 @@ pub(crate) fn settings(
         bind: values.binds(),
         backlog: values.number("backlog") as u32,
         workers: values.count("workers"),
-        multithread: WorkerClass::of(values.get("worker_class")) == Ok(WorkerClass::Gthread),
+        multithread: WorkerClass::of(values.get("worker_class")) == Ok(WorkerClass::Gthread)
+            || values.count("threads") > 1,
+        threads: values.count("threads").max(1),
         worker_connections: values.count("worker_connections"),
         max_requests: values.number("max_requests"),
         max_requests_jitter: values.number("max_requests_jitter"),
@@ -87,6 +89,9 @@ pub(crate) fn settings(
         forwarder_headers: values.texts("forwarder_headers").iter().map(|name| name.to_uppercase()).collect(),
         header_map: values.header_map(),
         permit_unconventional_http_method: values.switch("permit_unconventional_http_method"),
+        permit_unconventional_http_version: values.switch("permit_unconventional_http_version"),
+        permit_obsolete_folding: values.switch("permit_obsolete_folding"),
+        strip_header_spaces: values.switch("strip_header_spaces"),
         casefold_http_method: values.switch("casefold_http_method"),
         accesslog: values.text("accesslog"),
         access_log_format: values.needed("access_log_format"),
@@ -298,8 +303,14 @@ mod tests {
     }
 
     #[test]
-    fn gthread_tells_the_application_of_threads() {
-        assert!(with("worker_class", Value::text("gthread")).multithread);
-        assert!(!with("worker_class", Value::text("sync")).multithread);
+    fn a_worker_has_threads_by_its_class_or_by_their_number() {
+        let threads = |name, value| {
+            let settings = with(name, value);
+            (settings.multithread, settings.threads)
+        };
+        assert_eq!(threads("worker_class", Value::text("gthread")), (true, 1));
+        assert_eq!(threads("worker_class", Value::text("sync")), (false, 1));
+        assert_eq!(threads("threads", Value::Int(4)), (true, 4));
+        assert_eq!(threads("threads", Value::Int(0)), (false, 1));
     }
 }
