@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use strict_client::connection::{Address, Connection};
+use strict_client::http::Response;
 
-use super::connection::{Address, Connection};
-use super::http::Response;
 use super::log::{self, Line};
 use super::process;
 use super::target::{self, Target};
