@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn at_most_a_dozen_settings_are_refused() {
         let refused = rows().filter(|setting| matches!(setting.support, Support::Refused(_)));
-        assert_eq!(refused.count(), 7);
+        assert!(refused.count() <= 12);
     }
 
     #[test]
