@@ -4,7 +4,7 @@
 use crate::harness::Launch;
 
 /// Settings that are refused: a flag or none, the line of a conf file, and a word of the advice.
-const REFUSED: [(&str, &str, &str); 7] = [
+const REFUSED: [(&str, &str, &str); 6] = [
     ("--spew", "spew = True", "python -m trace"),
     ("--protocol uwsgi", "protocol = 'uwsgi'", "proxy_pass"),
     ("--certfile server.pem", "certfile = 'server.pem'", "the proxy in front"),
