@@ -169,7 +169,8 @@ impl Connection {
         }
     }
 
-    fn try_head(&mut self) -> Result<Head, Fault> {
+    /// Reads one head, or says why there is none.
+    pub(crate) fn try_head(&mut self) -> Result<Head, Fault> {
         let end = self.find(b"\r\n\r\n")?;
         let head = self.consume(end + 4);
         Head::parse(&head[..end])

@@ -64,7 +64,11 @@ impl Head {
         let garbled = || Fault::Garbled(text.clone());
         let mut lines = text.split("\r\n");
         let mut status = lines.next().unwrap_or_default().splitn(3, ' ');
-        let version = status.next().filter(|v| v.starts_with("HTTP/1.")).ok_or_else(garbled)?.to_owned();
+        let version = status
+            .next()
+            .filter(|v| v.starts_with("HTTP/") && v.len() == "HTTP/1.1".len())
+            .ok_or_else(garbled)?
+            .to_owned();
         let code =
             status.next().filter(|code| code.len() == 3).and_then(|code| code.parse().ok()).ok_or_else(garbled)?;
         let reason = status.next().unwrap_or_default().to_owned();

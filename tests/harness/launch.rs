@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use super::finished::Finished;
 use super::server::Server;
-use super::target;
+use super::target::{self, Target};
 use super::wait::eventually;
 use super::workdir::Workdir;
 
@@ -51,6 +51,11 @@ impl Launch {
     pub(crate) fn by(mut self, executable: &str) -> Self {
         self.executable = self.workdir.join(executable);
         self
+    }
+
+    /// Starts this server, whichever the run is about.
+    pub(crate) fn put_to(self, target: Target) -> Self {
+        Self { executable: target::binaries().join(target.program()), ..self }
     }
 
     /// Adds arguments, separated by blanks.

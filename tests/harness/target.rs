@@ -15,6 +15,16 @@ pub(crate) enum Target {
     Gunicorn,
 }
 
+impl Target {
+    /// The name of its executable.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Ferricorn => "ferricorn",
+            Self::Gunicorn => "gunicorn",
+        }
+    }
+}
+
 /// The target chosen by `CONFORMANCE_TARGET`.
 pub(crate) fn target() -> Target {
     match env::var("CONFORMANCE_TARGET").as_deref() {
@@ -35,10 +45,7 @@ pub(crate) fn skips(keeper: Target, reason: &str) -> bool {
 
 /// The program's name as it stands in usages, log lines and process titles.
 pub(crate) fn program() -> &'static str {
-    match target() {
-        Target::Ferricorn => "ferricorn",
-        Target::Gunicorn => "gunicorn",
-    }
+    target().program()
 }
 
 /// The executable that is started.
@@ -67,6 +74,8 @@ macro_rules! only_ferricorn {
 }
 
 /// Marks a promise that Ferricorn is to keep and does not keep yet: the issue, and why.
+// There are times when nothing is missing.
+#[allow(unused_macros)]
 macro_rules! not_yet {
     ($reason:expr) => {
         if $crate::harness::target::skips($crate::harness::target::Target::Gunicorn, $reason) {

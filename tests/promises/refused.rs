@@ -4,16 +4,13 @@
 use crate::harness::Launch;
 
 /// Settings that are refused: a flag or none, the line of a conf file, and a word of the advice.
-const REFUSED: [(&str, &str, &str); 10] = [
+const REFUSED: [(&str, &str, &str); 7] = [
     ("--spew", "spew = True", "python -m trace"),
     ("--protocol uwsgi", "protocol = 'uwsgi'", "proxy_pass"),
     ("--certfile server.pem", "certfile = 'server.pem'", "the proxy in front"),
     ("--keyfile server.pem", "keyfile = 'server.pem'", "the proxy in front"),
     ("--http2-cleartext both", "http2_cleartext = 'both'", "the proxy in front"),
     ("--proxy-protocol=auto", "proxy_protocol = 'auto'", "X-Forwarded-For"),
-    ("--permit-obsolete-folding", "permit_obsolete_folding = True", "smuggle"),
-    ("--strip-header-spaces", "strip_header_spaces = True", "smuggle"),
-    ("--permit-unconventional-http-version", "permit_unconventional_http_version = True", "HTTP/1.1"),
     ("--dirty-workers 1", "dirty_workers = 1", "task queue"),
 ];
 
@@ -41,8 +38,7 @@ fn a_refused_setting_in_the_file_says_what_to_do_instead() {
 #[test]
 fn defaults_of_refused_settings_are_fine() {
     let file = "spew = False\nprotocol = 'http'\ncertfile = None\nkeyfile = None\n\
-                http2_cleartext = 'off'\nproxy_protocol = False\npermit_obsolete_folding = False\n\
-                strip_header_spaces = False\npermit_unconventional_http_version = False\ndirty_workers = 0\n";
+                http2_cleartext = 'off'\nproxy_protocol = False\ndirty_workers = 0\n";
     Launch::app("plain").conf(file).start().get("/").expect(200, "hello");
 }
 

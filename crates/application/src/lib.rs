@@ -6,12 +6,14 @@
 //! - [`request`]: what arrived, and over which connection
 //! - [`response`]: what an application answers
 //! - [`calls`]: what a thread of the application's works through
+//! - [`target`]: what a request's target and version are, where the parser cannot hold them
 //! - [`error_page`]: what a client sees when the server answers in the application's place
 
 pub mod calls;
 pub mod error_page;
 pub mod request;
 pub mod response;
+pub mod target;
 
 use std::io;
 use std::os::fd::OwnedFd;

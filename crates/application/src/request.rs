@@ -1,6 +1,5 @@
 //! A request that has fully arrived, and the connection it came over.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -9,6 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
+
+use crate::target;
 
 /// A request with its whole body.
 #[derive(Debug)]
@@ -73,14 +74,19 @@ impl std::fmt::Debug for Connection {
     }
 }
 
+impl Connection {
+    /// The client's address in words, without its port; empty for a Unix socket.
+    pub fn remote_address(&self) -> String {
+        match &self.remote {
+            Peer::Tcp(address) => address.ip().to_string(),
+            Peer::Unix(_) => String::new(),
+        }
+    }
+}
+
 impl Request {
     /// The target as the client sent it.
     pub fn raw_target(&self) -> String {
-        self.head.uri.to_string()
-    }
-
-    /// The target's path with percent-escapes resolved: bytes, in no particular encoding.
-    pub fn decoded_path(&self) -> Cow<'_, [u8]> {
-        percent_encoding::percent_decode_str(self.head.uri.path()).into()
+        target::raw(&self.head).into_owned()
     }
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ferricorn_application::{Connection, Peer, Request};
+use ferricorn_application::{Connection, Peer, Request, target};
 use ferricorn_settings::Settings;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -99,10 +99,11 @@ impl Environs {
         let head = &request.head;
         environ.set_item(intern!(py, "REQUEST_METHOD"), method(py, &head.method))?;
         environ.set_item(intern!(py, "RAW_URI"), raw_target(py, head))?;
-        if let Some(query) = head.uri.query().filter(|query| !query.is_empty()) {
+        let query = target::query(head);
+        if !query.is_empty() {
             environ.set_item(intern!(py, "QUERY_STRING"), query)?;
         }
-        environ.set_item(intern!(py, "SERVER_PROTOCOL"), protocol(py, head.version))?;
+        environ.set_item(intern!(py, "SERVER_PROTOCOL"), protocol(py, head))?;
         if request.https {
             environ.set_item(intern!(py, "wsgi.url_scheme"), intern!(py, "https"))?;
         }
@@ -121,29 +122,25 @@ impl Environs {
 
     fn add_path(&self, environ: &Bound<'_, PyDict>, request: &Request) -> PyResult<Result<(), OutsideScriptName>> {
         let py = environ.py();
-        let decoded = request.decoded_path();
         // The worker has removed this header unless a trusted peer sent it.
         let sent = request.head.headers.get("script_name").map(|value| latin1_text(value.as_bytes()));
         if let Some(sent) = &sent {
             environ.set_item(intern!(py, "SCRIPT_NAME"), sent)?;
         }
         let script_name = sent.as_ref().unwrap_or(&self.script_name);
-        let path = if script_name.is_empty() {
-            latin1(py, &decoded)
-        } else {
-            let text = latin1_text(&decoded);
-            match text.strip_prefix(script_name) {
-                Some(rest) => PyString::new(py, rest),
-                None => return Ok(Err(OutsideScriptName { path: text, script_name: script_name.clone() })),
-            }
+        let path = target::path(&request.head);
+        let Some(rest) = path.strip_prefix(script_name.as_str()) else {
+            return Ok(Err(OutsideScriptName { path: path.to_owned(), script_name: script_name.clone() }));
         };
-        environ.set_item(intern!(py, "PATH_INFO"), path)?;
+        environ.set_item(intern!(py, "PATH_INFO"), latin1(py, &target::decoded(rest)))?;
         Ok(Ok(()))
     }
 
     fn add_headers(&mut self, environ: &Bound<'_, PyDict>, head: &Parts) -> PyResult<()> {
         let py = environ.py();
         let mut last: Option<&HeaderName> = None;
+        // A name with an underscore that was let through shares its key with one that has a hyphen.
+        let mut shares_keys = false;
         for (name, value) in &head.headers {
             let text = latin1(py, value.as_bytes());
             if *name == header::CONTENT_TYPE {
@@ -155,10 +152,12 @@ impl Environs {
                 continue;
             }
             let key = self.key(py, name);
+            shares_keys |= name.as_str().contains('_');
             // The map yields the values of one name in a row.
-            match last.filter(|last| *last == name).and_then(|_| environ.get_item(&key).transpose()) {
+            let is_repeated = shares_keys || last == Some(name);
+            match if is_repeated { environ.get_item(&key)? } else { None } {
                 Some(before) => {
-                    let before = before?.extract::<String>()?;
+                    let before = before.extract::<String>()?;
                     environ.set_item(key, format!("{before},{}", text.to_str()?))?;
                 }
                 None => environ.set_item(key, text)?,
@@ -222,15 +221,15 @@ fn method<'py>(py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
     }
 }
 
-fn protocol(py: Python<'_>, version: Version) -> &Bound<'_, PyString> {
-    if version == Version::HTTP_10 { intern!(py, "HTTP/1.0") } else { intern!(py, "HTTP/1.1") }
+fn protocol<'py>(py: Python<'py>, head: &Parts) -> Bound<'py, PyString> {
+    match target::version(head) {
+        (1, 1) => intern!(py, "HTTP/1.1").clone(),
+        _ => PyString::new(py, &target::protocol(head)),
+    }
 }
 
 fn raw_target<'py>(py: Python<'py>, head: &Parts) -> Bound<'py, PyString> {
-    match (head.uri.path_and_query(), head.uri.authority()) {
-        (Some(target), None) => PyString::new(py, target.as_str()),
-        _ => PyString::new(py, &head.uri.to_string()),
-    }
+    PyString::new(py, &target::raw(head))
 }
 
 /// The address as Python strings, made once for all requests from it.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ferricorn_application::{Peer, Request};
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use ferricorn_application::{Peer, Request, target};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -35,7 +35,7 @@ impl Observer {
     pub(crate) fn begin(&self, py: Python<'_>, request: &Request) -> PyResult<Observed> {
         let began = Instant::now();
         let head = &request.head;
-        let version = (1, if head.version == Version::HTTP_10 { 0 } else { 1 });
+        let version = target::version(head);
         let scheme = if request.https { "https" } else { "http" };
         let target = request.raw_target();
         let arguments =

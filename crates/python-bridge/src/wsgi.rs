@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ferricorn_application::{Exchange, Gone, Request, error_page};
+use ferricorn_application::{Exchange, Gone, Request, error_page, target};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::access_log::Format;
 use ferricorn_unix::descriptor;
@@ -15,7 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
-use crate::environ::Environs;
+use crate::environ::{Environs, OutsideScriptName};
 use crate::file_wrapper::FileWrapper;
 use crate::hosting::{Hosting, log_exception};
 use crate::observer::Observer;
@@ -89,7 +89,7 @@ impl WsgiApplication {
 
     /// Answers a request, with the application's answer or with the server's own page.
     pub(crate) fn call(&mut self, py: Python<'_>, mut request: Request, exchange: &Rc<dyn Exchange>) {
-        log::debug!("{} {}", request.head.method, request.head.uri.path());
+        log::debug!("{} {}", request.head.method, target::path(&request.head));
         let answered = match self.observer.clone() {
             Some(observer) => self.answer_observed(py, &observer, &mut request, exchange),
             None => self.answer(py, &mut request, exchange, None),
@@ -138,8 +138,7 @@ impl WsgiApplication {
         let environ = match self.environs.make(py, request)? {
             Ok(environ) => environ,
             Err(outside) => {
-                log::warn!("Path {:?} does not begin with SCRIPT_NAME {:?}", outside.path, outside.script_name);
-                respond_with_error(exchange);
+                refuse_path(request, &outside, exchange);
                 return Ok(());
             }
         };
@@ -170,6 +169,15 @@ impl WsgiApplication {
 
 /// The server's own page, or, where the application's answer is under way, the end of the
 /// connection.
+/// Status, reason and words are Gunicorn's, which blames the configuration.
+fn refuse_path(request: &Request, outside: &OutsideScriptName, exchange: &Rc<dyn Exchange>) {
+    let (path, script_name) = (outside.path.replace('\'', "\\'"), outside.script_name.replace('\'', "\\'"));
+    let words = format!("Configuration problem: Request path '{path}' does not start with SCRIPT_NAME '{script_name}'");
+    log::warn!("Invalid request from ip={}: {words}", request.connection.remote_address());
+    let (head, page) = error_page::page_with_reason(StatusCode::INTERNAL_SERVER_ERROR, "Bad Request", &words);
+    exchange.respond(head, page);
+}
+
 fn respond_with_error(exchange: &Rc<dyn Exchange>) {
     if exchange.begun() {
         exchange.abort();

@@ -303,9 +303,6 @@ mod tests {
             ("certfile", Value::text("a.pem"), "end TLS in the proxy in front"),
             ("keyfile", Value::text("a.pem"), "end TLS in the proxy in front"),
             ("http2_cleartext", Value::text("both"), "HTTP/1 only"),
-            ("permit_obsolete_folding", Value::Bool(true), "smuggle"),
-            ("strip_header_spaces", Value::Bool(true), "smuggle"),
-            ("permit_unconventional_http_version", Value::text("true"), "HTTP/1.0 or HTTP/1.1"),
             ("dirty_workers", Value::Int(1), "task queue"),
             ("worker_class", Value::text("gevent"), "sync or gthread"),
         ];
@@ -324,7 +321,6 @@ mod tests {
             ("certfile", Value::text("")),
             ("protocol", Value::text("http")),
             ("worker_class", Value::text("gunicorn.workers.sync.SyncWorker")),
-            ("permit_obsolete_folding", Value::text("false")),
         ];
         for (name, value) in defaults {
             with(name, value).unwrap_or_else(|sentence| panic!("{sentence}"));
@@ -334,7 +330,7 @@ mod tests {
     #[test]
     fn at_most_a_dozen_settings_are_refused() {
         let refused = rows().filter(|setting| matches!(setting.support, Support::Refused(_)));
-        assert_eq!(refused.count(), 10);
+        assert_eq!(refused.count(), 7);
     }
 
     #[test]

@@ -100,6 +100,12 @@ pub struct Settings {
     pub header_map: HeaderMapPolicy,
     /// Accept methods in lower case, with `#`, of any length.
     pub permit_unconventional_http_method: bool,
+    /// Accept versions other than 1.x.
+    pub permit_unconventional_http_version: bool,
+    /// Accept fields that go on in the next line.
+    pub permit_obsolete_folding: bool,
+    /// Accept blanks between a field's name and the colon.
+    pub strip_header_spaces: bool,
     /// Turn methods to upper case.
     pub casefold_http_method: bool,
     /// Access log file, `-` for stdout; unset for no access log.

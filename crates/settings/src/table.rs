@@ -354,16 +354,16 @@ pub static TABLE: &[Setting] = &[
         .meaning("variables for PasteDeploy, KEY=VALUE"),
     Setting::new("permit_obsolete_folding", ServerMechanics, Bool)
         .long(&["permit-obsolete-folding"])
-        .refused("folded header fields are never accepted, they help to smuggle requests; correct the client or proxy that sends them").meaning("accept header fields that go on in the next line"),
+        .meaning("accept header fields that go on in the next line"),
     Setting::new("strip_header_spaces", ServerMechanics, Bool)
         .long(&["strip-header-spaces"])
-        .refused("blanks before the colon of a header field are never accepted, they help to smuggle requests; correct the client or proxy that sends them").meaning("accept blanks before the colon of a header field"),
+        .meaning("accept blanks before the colon of a header field"),
     Setting::new("permit_unconventional_http_method", ServerMechanics, Bool)
         .long(&["permit-unconventional-http-method"])
         .meaning("accept methods of any letters and length"),
     Setting::new("permit_unconventional_http_version", ServerMechanics, Bool)
         .long(&["permit-unconventional-http-version"])
-        .refused("requests are HTTP/1.0 or HTTP/1.1, nothing else; correct the client or proxy that sends other versions").meaning("accept HTTP versions other than 1.0 and 1.1"),
+        .differs("answers to other versions are HTTP/1.0 or HTTP/1.1").meaning("accept HTTP versions other than 1.0 and 1.1"),
     Setting::new("casefold_http_method", ServerMechanics, Bool)
         .long(&["casefold-http-method"])
         .meaning("turn methods to upper case"),

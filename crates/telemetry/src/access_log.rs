@@ -6,9 +6,9 @@ use std::io;
 use std::time::Duration;
 
 use base64::Engine;
-use ferricorn_application::{Connection, Peer};
+use ferricorn_application::{Connection, Peer, target};
 use http::request::Parts;
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 
 use crate::log_file::LogFile;
@@ -146,14 +146,14 @@ impl Entry<'_> {
             'r' => {
                 append_escaped(line, self.request.method.as_str().as_bytes());
                 line.push(b' ');
-                append_escaped(line, self.request.uri.to_string().as_bytes());
+                append_escaped(line, target::raw(self.request).as_bytes());
                 line.push(b' ');
-                line.extend_from_slice(self.protocol().as_bytes());
+                line.extend_from_slice(target::protocol(self.request).as_bytes());
             }
             'm' => append_escaped(line, self.request.method.as_str().as_bytes()),
-            'U' => append_escaped(line, &Cow::from(percent_decode_str(self.request.uri.path()))),
-            'q' => append_escaped(line, self.request.uri.query().unwrap_or_default().as_bytes()),
-            'H' => line.extend_from_slice(self.protocol().as_bytes()),
+            'U' => append_escaped(line, &Cow::from(percent_decode_str(target::path(self.request)))),
+            'q' => append_escaped(line, target::query(self.request).as_bytes()),
+            'H' => line.extend_from_slice(target::protocol(self.request).as_bytes()),
             's' => append_number(line, u128::from(self.status)),
             'B' | 'b' => append_number(line, u128::from(self.sent)),
             'f' => append_header(&self.request.headers, "referer", line),
@@ -175,10 +175,6 @@ impl Entry<'_> {
             Peer::Tcp(address) => line.extend_from_slice(address.ip().to_string().as_bytes()),
             Peer::Unix(_) => line.push(b'-'),
         }
-    }
-
-    fn protocol(&self) -> &'static str {
-        if self.request.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
     }
 
     fn basic_user(&self) -> Option<Vec<u8>> {

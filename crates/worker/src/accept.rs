@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use ferricorn_application::{Connection, Peer};
 use ferricorn_unix::listener::{Address, Listener};
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::connection;
@@ -102,12 +101,12 @@ fn welcome(shared: &Rc<Shared>, accepted: Accepted, local: &Peer) -> io::Result<
             // Inherited from the listener where we bound it; a socket passed to us may lack it.
             stream.set_nodelay(true)?;
             let socket = connection::keep_open(&stream)?;
-            (Socket::Tcp(TokioIo::new(stream)), Connection { remote, local, socket })
+            (Socket::Tcp(stream), Connection { remote, local, socket })
         }
         Accepted::Unix(stream) => {
             let socket = connection::keep_open(&stream)?;
             let remote = Peer::Unix(PathBuf::new());
-            (Socket::Unix(TokioIo::new(stream)), Connection { remote, local, socket })
+            (Socket::Unix(stream), Connection { remote, local, socket })
         }
     };
     connection::serve(shared, wire, connection);

@@ -7,22 +7,27 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ferricorn_application::{Connection, Head, Request, error_page};
+use ferricorn_application::{Body, Connection, Head, Request};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use crate::answer::{Answer, AnswerBody, Content};
+use crate::answer::{Answer, AnswerBody};
 use crate::body::{self, BodyFailure};
-use crate::limits::{self, Refusal};
+use crate::farewell;
+use crate::guard::{Note, Notes};
+use crate::refusal::Refusal;
 use crate::shared::{Activity, Job, Open, Shared};
 use crate::wire::{Socket, Wire};
 
 /// Hyper's own bound on the number of header fields; raising it costs it a faster path.
 const HYPER_FIELDS: usize = 100;
+/// Hyper's own bound on the bytes of a head. The guard's is told to it where that is higher.
+const HYPER_HEAD: usize = 417_792;
 
 thread_local! {
     static NEXT_NUMBER: Cell<u64> = const { Cell::new(0) };
@@ -33,12 +38,17 @@ pub(crate) fn serve(shared: &Rc<Shared>, socket: Socket, connection: Connection)
     let number = NEXT_NUMBER.replace(NEXT_NUMBER.get() + 1);
     let activity = Rc::new(Activity::default());
     activity.last_progress.set(shared.tick.get());
-    let client =
-        Rc::new(Client { shared: Rc::clone(shared), activity: Rc::clone(&activity), connection: Arc::new(connection) });
+    let notes = Rc::new(Notes::default());
+    let client = Rc::new(Client {
+        shared: Rc::clone(shared),
+        activity: Rc::clone(&activity),
+        notes: Rc::clone(&notes),
+        connection: Arc::new(connection),
+    });
     let open = Open { activity: Rc::clone(&activity), connection: Arc::clone(&client.connection), task: None };
     shared.open.borrow_mut().insert(number, open);
     let ended = Ended { number, shared: Rc::clone(shared) };
-    let wire = Wire::new(socket, activity, Rc::clone(shared));
+    let wire = Wire::new(socket, notes, activity, Rc::clone(shared));
     let task = tokio::task::spawn_local(async move {
         let _ended = ended;
         speak_http(client, wire).await;
@@ -68,15 +78,29 @@ async fn speak_http(client: Rc<Client>, wire: Wire) {
     if settings.limit_request_fields != HYPER_FIELDS {
         builder.max_headers(settings.limit_request_fields);
     }
+    let head_size = client.shared.rules.head_size().saturating_add(client.shared.rules.request_line.max(HYPER_HEAD));
+    if head_size > HYPER_HEAD {
+        builder.max_buf_size(head_size);
+    }
     let service = service_fn(|request| Rc::clone(&client).answer(request));
-    if let Err(error) = builder.serve_connection(wire, service).await {
-        client.log_failure(&error);
+    let mut connection = builder.serve_connection(TokioIo::new(wire), service);
+    let served = (&mut connection).await;
+    let refusal = client.notes.refusal.take();
+    if let Some(refusal) = refusal {
+        log::warn!("Invalid request from ip={}: {}", client.address(), refusal.cause);
+        client.activity.answered.set(true);
+        if let Err(error) = farewell::refuse(connection.into_parts().io.into_inner(), &refusal).await {
+            log::debug!("The answer to an invalid request did not reach its client: {error}");
+        }
+    } else if let Err(error) = served {
+        log::debug!("Connection from ip={} ended: {error}", client.address());
     }
 }
 
 struct Client {
     shared: Rc<Shared>,
     activity: Rc<Activity>,
+    notes: Rc<Notes>,
     connection: Arc<Connection>,
 }
 
@@ -99,52 +123,48 @@ impl Client {
         self.activity.answered.set(false);
         self.activity.used.set(true);
         self.activity.head_since.set(None);
-        let settings = &self.shared.settings;
-        // As hyper knows it: to hyper a method that is folded below is none of those it knows.
         let is_head = request.method() == Method::HEAD;
         let (mut head, incoming) = request.into_parts();
-        let judged = limits::check(&mut head, settings)
-            .and_then(|()| self.shared.policy.apply(&mut head, &self.connection.remote));
-        let https = match judged {
-            Ok(https) => https,
-            Err(refusal) => return Ok(self.refuse(refusal)),
-        };
-        self.activity.receiving.set(true);
-        let gathered = body::gather(incoming, settings.tmp_upload_dir.as_deref()).await;
-        self.activity.receiving.set(false);
-        let body = match gathered {
-            Ok(body) => body,
-            Err(BodyFailure::Client(error)) => return self.malformed_body(&error),
-            Err(BodyFailure::Storage(error)) => {
-                log::error!("Cannot keep a request body: {error}");
-                let detail = "The request body cannot be stored.".to_owned();
-                return Ok(self.refuse(Refusal { status: StatusCode::INSUFFICIENT_STORAGE, detail }));
-            }
-        };
+        let Note { sent, connects, closes } = self.notes.take();
+        if connects {
+            head.method = Method::CONNECT;
+        }
+        if let Some(sent) = sent {
+            head.extensions.insert(*sent);
+        }
+        let judged = self.shared.policy.apply(&mut head, &self.connection.remote);
+        let https = judged.map_err(|refusal| self.refuse(refusal))?;
+        let body = self.gather(incoming).await?;
         let (reply, answer) = oneshot::channel();
         let request = Request { head, body, https, connection: Arc::clone(&self.connection) };
         self.shared.push(Job { request, activity: Rc::clone(&self.activity), reply, arrived });
         match answer.await {
-            Ok(answer) => Ok(self.respond(answer, is_head, self.shared.closes_connections())),
+            Ok(answer) => Ok(self.respond(answer, is_head, closes || self.shared.closes_connections())),
             Err(_) => Err(NoAnswer),
         }
     }
 
-    fn malformed_body(&self, error: &hyper::Error) -> Result<Response<AnswerBody>, NoAnswer> {
-        // Where the client is gone there is nobody to tell.
-        let broke_off = std::error::Error::source(error)
-            .and_then(|source| source.downcast_ref::<io::Error>())
-            .is_some_and(|source| source.kind() == io::ErrorKind::UnexpectedEof);
-        if broke_off || error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-            return Err(NoAnswer);
-        }
-        Ok(self.refuse(Refusal { status: StatusCode::BAD_REQUEST, detail: "Invalid request body".to_owned() }))
+    async fn gather(&self, incoming: Incoming) -> Result<Body, NoAnswer> {
+        self.activity.receiving.set(true);
+        let gathered = body::gather(incoming, self.shared.settings.tmp_upload_dir.as_deref()).await;
+        self.activity.receiving.set(false);
+        gathered.map_err(|failure| match failure {
+            // The client is gone, or the guard has seen to it that it will be told why.
+            BodyFailure::Client(error) => {
+                log::debug!("A request body from ip={} broke off: {error}", self.address());
+                NoAnswer
+            }
+            BodyFailure::Storage(error) => {
+                log::error!("Cannot keep a request body: {error}");
+                self.refuse(Refusal::storage())
+            }
+        })
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response<AnswerBody> {
-        log::warn!("Invalid request from ip={}: {}", self.address(), refusal.detail);
-        let (head, page) = error_page::page(refusal.status, &refusal.detail);
-        self.respond(Answer { head, content: Content::Whole(page) }, false, true)
+    /// The refusal becomes the connection's end: see `farewell`.
+    fn refuse(&self, refusal: Refusal) -> NoAnswer {
+        *self.notes.refusal.borrow_mut() = Some(refusal);
+        NoAnswer
     }
 
     fn respond(&self, answer: Answer, is_head: bool, close: bool) -> Response<AnswerBody> {
@@ -167,19 +187,7 @@ impl Client {
     }
 
     fn address(&self) -> String {
-        match &self.connection.remote {
-            ferricorn_application::Peer::Tcp(address) => address.ip().to_string(),
-            ferricorn_application::Peer::Unix(_) => String::new(),
-        }
-    }
-
-    fn log_failure(&self, error: &hyper::Error) {
-        if error.is_parse() {
-            // Hyper has answered 400, 414 or 431 and closed.
-            log::warn!("Invalid request from ip={}: {error}", self.address());
-        } else {
-            log::debug!("Connection from ip={} ended: {error}", self.address());
-        }
+        self.connection.remote_address()
     }
 }
 

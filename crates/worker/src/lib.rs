@@ -5,13 +5,16 @@
 //!
 //! - [`seat`]: what a worker is given when it is born
 //! - `accept`: takes connections while the worker is idle
-//! - `connection`: one client; hyper parses, `limits` and `policy` judge, `body` gathers
+//! - `wire`: the client's socket as hyper sees it
+//! - `guard`: judges what arrives, before hyper: `request_line`, `fields` and `head`, `chunks`, by
+//!   the `rules` of the settings
+//! - `connection`: one client; hyper parses, `policy` judges, `body` gathers
+//! - `refusal`: what is said to a client that is not served; `farewell`: how that is said
 //! - `pump`: the loop: I/O until a whole request has arrived, then a call
 //! - `exchange`: the application's side of the call; `answer`: what hyper sends of it;
 //!   `hints`: the one thing that goes past hyper; `tally`: what the access log will say
 //! - `crew`: in place of the pump's calls, those of threads; `thread`: such a thread and its side of a
 //!   call; `desk`: where it meets the main thread; `stream`: a body on its way from one to the other
-//! - `wire`: the client's socket as hyper sees it
 //! - `shared`: the state that all of these share, serving, draining or leaving
 //! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s, which
 //!   `watch` hurries
@@ -19,14 +22,21 @@
 mod accept;
 mod answer;
 mod body;
+mod chunks;
 mod connection;
 mod crew;
 mod desk;
 mod exchange;
+mod farewell;
+mod fields;
+mod guard;
+mod head;
 mod hints;
-mod limits;
 mod policy;
 mod pump;
+mod refusal;
+mod request_line;
+mod rules;
 pub mod seat;
 mod shared;
 mod signals;

@@ -3,10 +3,10 @@
 
 use ferricorn_application::Peer;
 use ferricorn_settings::{AddressList, HeaderMapPolicy, Settings};
+use http::HeaderName;
 use http::request::Parts;
-use http::{HeaderName, StatusCode};
 
-use crate::limits::Refusal;
+use crate::refusal::Refusal;
 
 /// The settings that matter here, prepared once.
 pub(crate) struct Policy {
@@ -58,8 +58,7 @@ impl Policy {
             .collect();
         for name in doubtful {
             if self.underscores == HeaderMapPolicy::Refuse {
-                let detail = format!("Invalid HTTP header name: '{}'", name.as_str().to_ascii_uppercase());
-                return Err(Refusal { status: StatusCode::BAD_REQUEST, detail });
+                return Err(Refusal::field_name(name.as_str().to_ascii_uppercase().as_bytes()));
             }
             head.headers.remove(name);
         }
@@ -69,13 +68,13 @@ impl Policy {
     fn forwarded_scheme(&self, head: &Parts) -> Result<bool, Refusal> {
         let mut said = None;
         for (name, secure) in &self.secure_scheme_headers {
-            let Some(value) = head.headers.get(name) else { continue };
-            let https = value.as_bytes() == secure.as_bytes();
-            if said.is_some_and(|before| before != https) {
-                let detail = "Contradictory scheme headers".to_owned();
-                return Err(Refusal { status: StatusCode::BAD_REQUEST, detail });
+            for value in head.headers.get_all(name) {
+                let https = value.as_bytes() == secure.as_bytes();
+                if said.is_some_and(|before| before != https) {
+                    return Err(Refusal::bad("Contradictory scheme headers".to_owned()));
+                }
+                said = Some(https);
             }
-            said = Some(https);
         }
         Ok(said.unwrap_or(false))
     }
@@ -120,6 +119,8 @@ mod tests {
     #[test]
     fn contradictions_and_refused_names_are_bad_requests() {
         let both = [("x-forwarded-proto", "https"), ("x-forwarded-ssl", "off")];
+        let twice = [("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")];
+        assert!(apply(&policy(HeaderMapPolicy::Drop), &twice, "127.0.0.1").0.is_err());
         assert!(apply(&policy(HeaderMapPolicy::Drop), &both, "127.0.0.1").0.is_err());
         assert!(apply(&policy(HeaderMapPolicy::Refuse), &[("x_y", "1")], "127.0.0.1").0.is_err());
         assert_eq!(apply(&policy(HeaderMapPolicy::Dangerous), &[("x_y", "1")], "10.0.0.1").1, ["x_y"]);

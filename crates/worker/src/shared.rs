@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use ferricorn_application::Request;
+use ferricorn_application::{Request, target};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::access_log::{AccessLog, Entry};
 use ferricorn_telemetry::events::{Kind, Reporter};
@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use crate::answer::Answer;
 use crate::crew::Crew;
 use crate::policy::Policy;
+use crate::rules::Rules;
 
 /// How long finished responses may wait for the next turn to I/O while requests are queued.
 const TURN_DUE: Duration = Duration::from_micros(200);
@@ -94,6 +95,7 @@ struct Waiting {
 /// See the module.
 pub(crate) struct Shared {
     pub(crate) policy: Policy,
+    pub(crate) rules: Rc<Rules>,
     pub(crate) settings: Settings,
     pub(crate) slot: SlotWriter,
     pub(crate) reporter: Reporter,
@@ -143,6 +145,7 @@ impl Shared {
         let share = (settings.max_requests > 0).then(|| settings.max_requests + jitter);
         Rc::new(Self {
             policy: Policy::new(&settings),
+            rules: Rc::new(Rules::new(&settings)),
             statsd: open_statsd(&settings),
             crew: settings.multithread.then(|| Crew::new(settings.threads.max(1))),
             settings,
@@ -288,7 +291,7 @@ impl Shared {
     pub(crate) fn begin_call(&self, job: &Job) {
         self.in_call.set(true);
         let head = &job.request.head;
-        self.slot.begin_call(self.now.get(), head.method.as_str(), head.uri.path());
+        self.slot.begin_call(self.now.get(), head.method.as_str(), target::path(head));
     }
 
     /// The call has returned.

@@ -1,19 +1,23 @@
-//! A client's socket as hyper sees it, with an eye on what moves.
+//! A client's socket as hyper sees it: what arrives passes the guard, and what moves is noted.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::guard::{Guard, Notes, Step};
 use crate::shared::{Activity, Shared};
 
 /// Head and body together up to this many bytes go out in one plain write, which costs the kernel
 /// less than a vectored one.
 const JOINED: usize = 2048;
+
+/// How much is read at a time while something is held back.
+const PIECE: usize = 8 * 1024;
 
 /// Copies the slices together; `None` if they do not fit.
 fn join(slices: &[IoSlice<'_>], joined: &mut [u8; JOINED]) -> Option<usize> {
@@ -27,20 +31,55 @@ fn join(slices: &[IoSlice<'_>], joined: &mut [u8; JOINED]) -> Option<usize> {
 
 /// The socket of either family.
 pub(crate) enum Socket {
-    Tcp(TokioIo<TcpStream>),
-    Unix(TokioIo<UnixStream>),
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(socket) => Pin::new(socket).poll_read(context, buffer),
+            Self::Unix(socket) => Pin::new(socket).poll_read(context, buffer),
+        }
+    }
+
+    fn writing(&mut self) -> Pin<&mut (dyn AsyncWrite + Unpin)> {
+        match self {
+            Self::Tcp(socket) => Pin::new(socket),
+            Self::Unix(socket) => Pin::new(socket),
+        }
+    }
+}
+
+/// Bytes that have arrived and that hyper has not got yet.
+#[derive(Default)]
+struct Held {
+    /// Those that are judged good.
+    good: Bytes,
+    /// Those that come after them and are not judged yet.
+    doubtful: BytesMut,
+}
+
+impl Held {
+    fn is_empty(&self) -> bool {
+        self.good.is_empty() && self.doubtful.is_empty()
+    }
 }
 
 /// Reads and writes, and notes in [`Activity`] that it did.
 pub(crate) struct Wire {
     socket: Socket,
+    guard: Guard,
+    held: Held,
+    notes: Rc<Notes>,
     activity: Rc<Activity>,
     shared: Rc<Shared>,
 }
 
 impl Wire {
-    pub(crate) fn new(socket: Socket, activity: Rc<Activity>, shared: Rc<Shared>) -> Self {
-        Self { socket, activity, shared }
+    pub(crate) fn new(socket: Socket, notes: Rc<Notes>, activity: Rc<Activity>, shared: Rc<Shared>) -> Self {
+        let guard = Guard::new(Rc::clone(&shared.rules), Rc::clone(&notes));
+        Self { socket, guard, held: Held::default(), notes, activity, shared }
     }
 
     /// Something moved, be it the end of the stream.
@@ -54,34 +93,116 @@ impl Wire {
             self.note_progress();
         }
     }
-}
 
-impl Read for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let result = match &mut self.socket {
-            Socket::Tcp(socket) => Pin::new(socket).poll_read(context, buffer),
-            Socket::Unix(socket) => Pin::new(socket).poll_read(context, buffer),
-        };
-        if result.is_ready() {
-            self.note_progress();
-            if !self.activity.busy.get() && self.activity.head_since.get().is_none() {
-                self.activity.head_since.set(Some(self.shared.tick.get()));
+    /// Bytes of a request that is not there yet count from now on, unless they have been counted.
+    fn note_head(&self) {
+        if !self.activity.busy.get() && self.activity.head_since.get().is_none() {
+            self.activity.head_since.set(Some(self.shared.tick.get()));
+        }
+    }
+
+    /// Reads past guard and hyper, once those two are through with the connection.
+    pub(crate) fn poll_rest(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_read(context, buffer)
+    }
+
+    /// Reads straight into hyper's buffer. What cannot go on as it is, is taken out again and held.
+    fn poll_direct(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(self.socket.poll_read(context, buffer))?;
+        self.note_progress();
+        self.note_head();
+        let mut good = before;
+        while good < buffer.filled().len() {
+            match self.guard.step(&buffer.filled()[good..]) {
+                Ok(Step::Pass(count)) => good += count,
+                Ok(Step::Replace(count, text)) => {
+                    self.held.good = text.into();
+                    self.held.doubtful.extend_from_slice(&buffer.filled()[good + count..]);
+                    break;
+                }
+                Ok(Step::More) => {
+                    self.held.doubtful.extend_from_slice(&buffer.filled()[good..]);
+                    break;
+                }
+                Err(refusal) => {
+                    *self.notes.refusal.borrow_mut() = Some(refusal);
+                    break;
+                }
             }
         }
-        result
+        buffer.set_filled(good);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Moves on what is held and judged good, as far as there is room.
+    fn release(&mut self, buffer: &mut ReadBuf<'_>) {
+        while buffer.remaining() > 0 && !self.held.is_empty() {
+            if self.held.good.is_empty() {
+                match self.guard.step(&self.held.doubtful) {
+                    Ok(Step::Pass(count)) => self.held.good = self.held.doubtful.split_to(count).freeze(),
+                    Ok(Step::Replace(count, text)) => {
+                        self.held.doubtful.advance(count);
+                        self.held.good = text.into();
+                    }
+                    Ok(Step::More) => return,
+                    Err(refusal) => {
+                        *self.notes.refusal.borrow_mut() = Some(refusal);
+                        self.held = Held::default();
+                        return;
+                    }
+                }
+            }
+            let count = self.held.good.len().min(buffer.remaining());
+            buffer.put_slice(&self.held.good.split_to(count));
+        }
+    }
+
+    /// Reads behind what is held. `false`: the stream has ended.
+    fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut piece = [0; PIECE];
+        let mut piece = ReadBuf::new(&mut piece);
+        ready!(self.socket.poll_read(context, &mut piece))?;
+        self.note_progress();
+        self.held.doubtful.extend_from_slice(piece.filled());
+        Poll::Ready(Ok(!piece.filled().is_empty()))
     }
 }
 
-impl Write for Wire {
+impl AsyncRead for Wire {
+    /// Ready without a byte is the end: that of the stream, or of what hyper is to see of it.
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        loop {
+            if self.notes.refusal.borrow().is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.held.is_empty() {
+                ready!(self.poll_direct(context, buffer))?;
+                if buffer.filled().len() > before || self.held.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            }
+            self.note_head();
+            self.release(buffer);
+            if buffer.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
+            if !self.held.is_empty() && !ready!(self.poll_hold(context))? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = match &mut self.socket {
-            Socket::Tcp(socket) => Pin::new(socket).poll_write(context, bytes),
-            Socket::Unix(socket) => Pin::new(socket).poll_write(context, bytes),
-        };
+        let result = self.socket.writing().poll_write(context, bytes);
         self.note_write(&result);
         result
     }
@@ -95,10 +216,7 @@ impl Write for Wire {
         if let Some(length) = join(slices, &mut joined) {
             return self.poll_write(context, &joined[..length]);
         }
-        let result = match &mut self.socket {
-            Socket::Tcp(socket) => Pin::new(socket).poll_write_vectored(context, slices),
-            Socket::Unix(socket) => Pin::new(socket).poll_write_vectored(context, slices),
-        };
+        let result = self.socket.writing().poll_write_vectored(context, slices);
         self.note_write(&result);
         result
     }
@@ -113,9 +231,10 @@ impl Write for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.socket {
-            Socket::Tcp(socket) => Pin::new(socket).poll_shutdown(context),
-            Socket::Unix(socket) => Pin::new(socket).poll_shutdown(context),
+        if self.notes.refusal.borrow().is_some() {
+            // There is something left to say: see `farewell`.
+            return Poll::Ready(Ok(()));
         }
+        self.socket.writing().poll_shutdown(context)
     }
 }

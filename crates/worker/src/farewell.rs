@@ -1,0 +1,44 @@
+//! The end of a connection on which a request was refused: the client is told, and gets the time
+//! to read it.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncWrite, ReadBuf};
+
+use crate::refusal::Refusal;
+use crate::wire::Wire;
+
+/// What a client may go on sending before it has read its answer, and for how long. To close on
+/// unread bytes is to reset the connection, and that would take the answer with it.
+const UNREAD: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Answers in the application's place, and waits for the client to leave.
+pub(crate) async fn refuse(mut wire: Wire, refusal: &Refusal) -> io::Result<()> {
+    let response = refusal.response();
+    let mut rest = &response[..];
+    while !rest.is_empty() {
+        let count = poll_fn(|context| Pin::new(&mut wire).poll_write(context, rest)).await?;
+        rest = &rest[count..];
+    }
+    poll_fn(|context| Pin::new(&mut wire).poll_shutdown(context)).await?;
+    // However that ends, the connection is closed.
+    tokio::time::timeout(PATIENCE, discard(&mut wire)).await.unwrap_or(Ok(()))
+}
+
+async fn discard(wire: &mut Wire) -> io::Result<()> {
+    let mut piece = [0; 4096];
+    let mut discarded = 0;
+    while discarded < UNREAD {
+        let mut piece = ReadBuf::new(&mut piece);
+        poll_fn(|context| wire.poll_rest(context, &mut piece)).await?;
+        match piece.filled().len() {
+            0 => break,
+            count => discarded += count,
+        }
+    }
+    Ok(())
+}
