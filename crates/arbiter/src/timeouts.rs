@@ -8,7 +8,7 @@ use ferricorn_unix::process::{self, Signal};
 
 use crate::arbiter::Arbiter;
 use crate::generation::Generation;
-use crate::workers::Stage;
+use crate::workers::{Duty, Stage};
 
 impl Arbiter {
     /// A candidate that does not come to serve, and any worker that is not ready in time.
@@ -30,7 +30,9 @@ impl Arbiter {
             let generations = [&self.candidate, &self.current];
             let own = generations.into_iter().flatten().find(|generation| generation.id == worker.generation);
             let patience = own.and_then(|own| own.settings.as_ref()).map_or(Duration::ZERO, |own| own.boot_timeout);
-            if worker.stage != Stage::Booting || patience.is_zero() || worker.born.elapsed() <= patience {
+            let unwanted = worker.duty == Duty::Retiring && worker.aborted;
+            let late = !patience.is_zero() && worker.born.elapsed() > patience;
+            if worker.stage != Stage::Booting || !(late || unwanted) {
                 continue;
             }
             if worker.aborted {
