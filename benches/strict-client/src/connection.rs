@@ -172,7 +172,7 @@ impl Connection {
     }
 
     /// Reads one head, or says why there is none.
-    pub(crate) fn try_head(&mut self) -> Result<Head, Fault> {
+    pub fn try_head(&mut self) -> Result<Head, Fault> {
         let end = self.find(b"\r\n\r\n")?;
         let head = self.consume(end + 4);
         Head::parse(&head[..end])
