@@ -31,6 +31,7 @@ mod logs;
 mod malformed;
 mod methods;
 mod paste;
+mod proxy_protocol;
 mod recycle;
 mod refused;
 mod reload;

@@ -4,13 +4,12 @@
 use crate::harness::Launch;
 
 /// Settings that are refused: a flag or none, the line of a conf file, and a word of the advice.
-const REFUSED: [(&str, &str, &str); 7] = [
+const REFUSED: [(&str, &str, &str); 6] = [
     ("--spew", "spew = True", "python -m trace"),
     ("--protocol uwsgi", "protocol = 'uwsgi'", "proxy_pass"),
     ("--certfile server.pem", "certfile = 'server.pem'", "the proxy in front"),
     ("--keyfile server.pem", "keyfile = 'server.pem'", "the proxy in front"),
     ("--http2-cleartext both", "http2_cleartext = 'both'", "the proxy in front"),
-    ("--proxy-protocol=auto", "proxy_protocol = 'auto'", "X-Forwarded-For"),
     ("--dirty-workers 1", "dirty_workers = 1", "task queue"),
 ];
 
@@ -38,7 +37,7 @@ fn a_refused_setting_in_the_file_says_what_to_do_instead() {
 #[test]
 fn defaults_of_refused_settings_are_fine() {
     let file = "spew = False\nprotocol = 'http'\ncertfile = None\nkeyfile = None\n\
-                http2_cleartext = 'off'\nproxy_protocol = False\ndirty_workers = 0\n";
+                http2_cleartext = 'off'\ndirty_workers = 0\n";
     Launch::app("plain").conf(file).start().get("/").expect(200, "hello");
 }
 

@@ -147,7 +147,8 @@ fn a_second_hup_supersedes_the_first() {
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let free = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+    free.local_addr().expect("a bound socket has an address").port()
 }
 
 fn tcp(port: u16) -> Address {

@@ -301,7 +301,6 @@ fn signal_handlers_run_at_once() {
 /// Recycling loses no request, on kept connections and on fresh ones.
 #[test]
 fn recycling_with_threads_loses_nothing() {
-    only_ferricorn!("Gunicorn closes kept connections on which a request is on its way");
     let modes = [Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close];
     let server = four().args("--workers 2 --max-requests 100 --max-requests-jitter 20 --preload").start();
     server.wait_workers(2);
@@ -317,7 +316,6 @@ fn recycling_with_threads_loses_nothing() {
 /// Reloads under load lose no request, and TERM loses none that was taken.
 #[test]
 fn deploys_with_threads_lose_nothing() {
-    only_ferricorn!("Gunicorn closes kept connections on which a request is on its way");
     let modes = [Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close];
     let server = four().args("--workers 2").start();
     server.wait_workers(2);

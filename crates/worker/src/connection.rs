@@ -19,7 +19,8 @@ use tokio::sync::oneshot;
 use crate::answer::{Answer, AnswerBody};
 use crate::body::{self, BodyFailure};
 use crate::farewell;
-use crate::guard::{Note, Notes};
+use crate::guard::{Guard, Note, Notes};
+use crate::proxy_protocol::Preface;
 use crate::refusal::Refusal;
 use crate::shared::{Activity, Job, Open, Shared};
 use crate::wire::{Socket, Wire};
@@ -48,7 +49,9 @@ pub(crate) fn serve(shared: &Rc<Shared>, socket: Socket, connection: Connection)
     let open = Open { activity: Rc::clone(&activity), connection: Arc::clone(&client.connection), task: None };
     shared.open.borrow_mut().insert(number, open);
     let ended = Ended { number, shared: Rc::clone(shared) };
-    let wire = Wire::new(socket, notes, activity, Rc::clone(shared));
+    let preface = Preface::expected(&shared.settings, &client.connection);
+    let guard = Guard::new(Rc::clone(&shared.rules), Rc::clone(&notes), preface);
+    let wire = Wire::new(socket, guard, notes, activity, Rc::clone(shared));
     let task = tokio::task::spawn_local(async move {
         let _ended = ended;
         speak_http(client, wire).await;

@@ -8,6 +8,7 @@
 //! - `wire`: the client's socket as hyper sees it
 //! - `guard`: judges what arrives, before hyper: `request_line`, `fields` and `head`, `chunks`, by
 //!   the `rules` of the settings
+//! - `proxy_protocol`: what a proxy says about a connection before the first head
 //! - `connection`: one client; hyper parses, `policy` judges, `body` gathers
 //! - `refusal`: what is said to a client that is not served; `farewell`: how that is said
 //! - `pump`: the loop: I/O until a whole request has arrived, then a call
@@ -33,6 +34,7 @@ mod guard;
 mod head;
 mod hints;
 mod policy;
+mod proxy_protocol;
 mod pump;
 mod refusal;
 mod request_line;
