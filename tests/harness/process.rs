@@ -55,6 +55,11 @@ pub(crate) fn children(pid: Pid) -> Vec<Pid> {
     children
 }
 
+/// The children of `pid` that have ended and that it has not waited for.
+pub(crate) fn dead_children(pid: Pid) -> Vec<Pid> {
+    all().filter(|child| stat(*child).is_some_and(|stat| stat.parent == pid && stat.state == 'Z')).collect()
+}
+
 /// What the open descriptors of `pid` are, sorted: paths as they are, sockets, pipes and the like without their numbers.
 pub(crate) fn descriptors(pid: Pid) -> Vec<String> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();

@@ -289,10 +289,7 @@ impl Arbiter {
         self.dismiss(candidate);
         for worker in self.workers.list.iter_mut().filter(|worker| worker.generation == id) {
             worker.duty = Duty::Retiring;
-            // One that loads serves nobody, and may load for ever, in the way of the next generation's first worker.
-            let loads = !worker.is_ready();
-            worker.aborted |= loads;
-            process::kill(worker.process, if loads { Signal::Quit } else { Signal::Terminate })?;
+            process::kill(worker.process, Signal::Terminate)?;
         }
         Ok(())
     }
