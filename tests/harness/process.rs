@@ -23,6 +23,11 @@ pub(crate) fn alive(pid: Pid) -> bool {
     stat(pid).is_some_and(|stat| stat.state != 'Z')
 }
 
+/// Whether a signal has stopped `pid`, so that it waits to be continued.
+pub(crate) fn stopped(pid: Pid) -> bool {
+    stat(pid).is_some_and(|stat| stat.state == 'T')
+}
+
 /// Waits until `pid` is gone.
 #[track_caller]
 pub(crate) fn wait_gone(pid: Pid) {

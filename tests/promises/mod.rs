@@ -37,6 +37,7 @@ mod refused;
 mod reload;
 mod reload_errors;
 mod rolling;
+mod signals;
 mod slow_clients;
 mod sockets;
 mod sources;
