@@ -3,7 +3,7 @@ complete -c ferricorn -s b -l bind -d 'addresses to listen at: host:port, [v6]:p
 complete -c ferricorn -l backlog -d 'connections that wait in the kernel until a worker accepts them [2048]' -r -f
 complete -c ferricorn -s w -l workers -d 'number of worker processes, or auto: two for each processor that the cgroup allows, no more than find 128 MiB each in its memory limit; WEB_CONCURRENCY, else WORKERS, in the environment changes the default [1]' -r -f
 complete -c ferricorn -s k -l worker-class -d 'kind of worker: sync or gthread [sync]' -r -f
-complete -c ferricorn -l threads -d 'application threads per worker [1] (not supported)' -r -f
+complete -c ferricorn -l threads -d 'application threads per worker, at most 1000; more than one makes a sync worker a gthread worker [1]' -r -f
 complete -c ferricorn -l worker-connections -d 'most connections one worker holds open [1000]' -r -f
 complete -c ferricorn -l max-requests -d 'requests after which a worker is replaced, 0 for never [0]' -r -f
 complete -c ferricorn -l max-requests-jitter -d 'upper bound of the random number each worker adds to max_requests [0]' -r -f

@@ -48,6 +48,32 @@ pub(crate) fn user(pid: Pid) -> Option<u32> {
     line.split_whitespace().next()?.parse().ok()
 }
 
+/// The children of `pid` that run, by pid.
+pub(crate) fn children(pid: Pid) -> Vec<Pid> {
+    let mut children: Vec<Pid> = all().filter(|child| parent(*child) == Some(pid) && alive(*child)).collect();
+    children.sort();
+    children
+}
+
+/// What the open descriptors of `pid` are, sorted: paths as they are, sockets, pipes and the like without their numbers.
+pub(crate) fn descriptors(pid: Pid) -> Vec<String> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let kind = |link: PathBuf| {
+        let text = link.to_string_lossy().into_owned();
+        text.split_once(":[").map_or(text.clone(), |(kind, _)| kind.to_owned())
+    };
+    let mut kinds: Vec<String> = links.filter_map(|link| fs::read_link(link.path()).ok()).map(kind).collect();
+    kinds.sort();
+    kinds
+}
+
+/// How much memory `pid` has for itself alone, in KiB: what it would leak.
+pub(crate) fn own_memory(pid: Pid) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// Every running process whose current directory is `dir` or below: all that a server started in `dir` has left behind,
 /// daemons and orphans included.
 pub(crate) fn working_in(dir: &Path) -> Vec<Pid> {

@@ -4,9 +4,8 @@
 use crate::harness::Launch;
 
 /// Settings that are refused: a flag or none, the line of a conf file, and a word of the advice.
-const REFUSED: [(&str, &str, &str); 7] = [
+const REFUSED: [(&str, &str, &str); 6] = [
     ("--spew", "spew = True", "python -m trace"),
-    ("--threads 2", "threads = 2", "`workers`"),
     ("--protocol uwsgi", "protocol = 'uwsgi'", "proxy_pass"),
     ("--certfile server.pem", "certfile = 'server.pem'", "the proxy in front"),
     ("--keyfile server.pem", "keyfile = 'server.pem'", "the proxy in front"),
@@ -37,7 +36,7 @@ fn a_refused_setting_in_the_file_says_what_to_do_instead() {
 /// What is refused may stand in the file as long as it asks for nothing.
 #[test]
 fn defaults_of_refused_settings_are_fine() {
-    let file = "threads = 1\nspew = False\nprotocol = 'http'\ncertfile = None\nkeyfile = None\n\
+    let file = "spew = False\nprotocol = 'http'\ncertfile = None\nkeyfile = None\n\
                 http2_cleartext = 'off'\ndirty_workers = 0\n";
     Launch::app("plain").conf(file).start().get("/").expect(200, "hello");
 }
@@ -54,7 +53,7 @@ fn settings_without_effect_are_accepted() {
     Launch::app("plain").conf(file).start().get("/").expect(200, "hello");
 }
 
-/// Both names of the worker serve, in their long forms and as classes too.
+/// Both workers serve, in their long forms and as classes too.
 #[test]
 fn worker_classes_are_known_by_all_their_names() {
     for class in ["sync", "gthread", "gunicorn.workers.sync.SyncWorker", "gunicorn.workers.gthread.ThreadWorker"] {

@@ -1,11 +1,11 @@
 //! A request that has fully arrived, and the connection it came over.
 
-use std::cell::OnceCell;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -22,7 +22,7 @@ pub struct Request {
     /// Whether the client speaks TLS: to us, or by a trusted proxy's word.
     pub https: bool,
     /// Where it came from; shared by all requests of the connection.
-    pub connection: Rc<Connection>,
+    pub connection: Arc<Connection>,
 }
 
 /// A request body, wherever it was kept while it arrived.
@@ -83,10 +83,10 @@ pub struct Connection {
     /// The listener's address: the configured one, not the one the client happened to dial.
     pub local: Peer,
     /// What the proxy has said of it; set before its first request, if at all.
-    pub proxied: OnceCell<Proxied>,
+    pub proxied: OnceLock<Proxied>,
     /// The socket. As long as this is held its descriptor is not reused, though the connection
     /// itself may have ended.
-    pub socket: Box<dyn AsFd>,
+    pub socket: Box<dyn AsFd + Send + Sync>,
 }
 
 impl std::fmt::Debug for Connection {

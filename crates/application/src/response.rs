@@ -54,8 +54,8 @@ pub trait Exchange {
     fn begin(&self, head: Head);
 
     /// One piece of the body. With `flush` it is on its way to the client when this returns, and
-    /// when the client is slow this waits (serving the I/O of all other connections meanwhile)
-    /// until less than a buffer full is left. An empty piece sends nothing.
+    /// when the client is slow this waits (while the I/O of all other connections goes on) as long
+    /// as more than a buffer full is left. An empty piece sends nothing.
     fn send(&self, piece: Bytes, flush: bool) -> Result<(), Gone>;
 
     /// The end of the body.
@@ -73,6 +73,10 @@ pub trait Exchange {
     /// Everything that the client is to get has been handed over, but the call may go on for a
     /// while: send it now if holding it back could be noticed.
     fn settle(&self);
+
+    /// Whether [`send`](Self::send) and [`settle`](Self::settle) may take their time at this
+    /// moment, so that the caller does well to let go of what other threads need.
+    fn may_wait(&self) -> bool;
 
     /// A value of the application's for the access log's `%({name}e)s`.
     fn annotate(&self, name: &str, value: String);

@@ -95,12 +95,17 @@ impl Mold {
     /// Reports the settings and waits for the word to go on; `None`: leave quietly.
     pub fn propose(&mut self, settings: Settings) -> Result<Option<(Settings, Occasion)>, ProtocolError> {
         self.report(&Report::Configured { settings: Box::new(settings) })?;
-        match protocol::receive(&self.channel)? {
-            Incoming::Message(Order::Proceed { settings, occasion }, _) => {
-                self.on_trial = occasion != Occasion::Replacement;
-                Ok(Some((*settings, occasion)))
+        loop {
+            match protocol::receive(&self.channel)? {
+                Incoming::Message(Order::Proceed { settings, occasion }, _) => {
+                    self.on_trial = occasion != Occasion::Replacement;
+                    return Ok(Some((*settings, occasion)));
+                }
+                // Log files may be renamed at any time.
+                Incoming::Message(Order::ReopenLogs, _) => error_log::reopen(),
+                Incoming::Message(..) | Incoming::Nothing => {}
+                Incoming::Closed => return Ok(None),
             }
-            _ => Ok(None),
         }
     }
 

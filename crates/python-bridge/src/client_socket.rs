@@ -1,7 +1,7 @@
 //! `gunicorn.socket`: the client's socket, made a Python object only when somebody looks at it.
 
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ferricorn_application::Connection;
 use pyo3::prelude::*;
@@ -9,14 +9,14 @@ use pyo3::sync::PyOnceLock;
 
 /// Stands for a `socket.socket` and becomes one at the first use of an attribute. What it sends
 /// goes past the server: only an application that takes the connection over may do so.
-#[pyclass(frozen, unsendable, module = "ferricorn._ferricorn")]
+#[pyclass(frozen, module = "ferricorn._ferricorn")]
 pub(crate) struct ClientSocket {
-    connection: Rc<Connection>,
+    connection: Arc<Connection>,
     socket: PyOnceLock<Py<PyAny>>,
 }
 
 impl ClientSocket {
-    pub(crate) fn new(connection: Rc<Connection>) -> Self {
+    pub(crate) fn new(connection: Arc<Connection>) -> Self {
         Self { connection, socket: PyOnceLock::new() }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ferricorn_application::{Connection, Endpoint, Peer, Proxied, Request, target};
 use ferricorn_settings::Settings;
@@ -82,6 +82,13 @@ impl Environs {
         Ok(Self { base: base.unbind(), clients, listeners, keys: HashMap::new(), script_name })
     }
 
+    /// The same for another thread: what it keeps is its own.
+    pub(crate) fn for_thread(&self, py: Python<'_>) -> PyResult<Self> {
+        let base = self.base.bind(py).copy()?.unbind();
+        let (clients, listeners, keys) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Ok(Self { base, clients, listeners, keys, script_name: self.script_name.clone() })
+    }
+
     /// The environ for this request. The body goes into it, and is empty afterwards.
     pub(crate) fn make<'py>(
         &mut self,
@@ -105,7 +112,7 @@ impl Environs {
         if let Err(outside) = self.add_path(&environ, request)? {
             return Ok(Err(outside));
         }
-        let socket = ClientSocket::new(Rc::clone(&request.connection));
+        let socket = ClientSocket::new(Arc::clone(&request.connection));
         environ.set_item(intern!(py, "gunicorn.socket"), Bound::new(py, socket)?)?;
         let nothing = ferricorn_application::Body::Memory(bytes::Bytes::new());
         let body = Input::new(std::mem::replace(&mut request.body, nothing));

@@ -1,7 +1,9 @@
-//! The one file of this crate with `unsafe`: forking under Python's eyes, and waiting without the
-//! GIL.
+//! The one file of this crate with `unsafe`: forking under Python's eyes, waiting without the GIL,
+//! and what belongs to one thread in objects that Python passes to all.
 
 use std::io;
+use std::mem::ManuallyDrop;
+use std::thread::{self, ThreadId};
 
 use ferricorn_unix::process::Fork;
 use pyo3::ffi;
@@ -40,3 +42,35 @@ struct SameThread<T>(T);
 // it; `Send` stands in for "uses no Python object", which our callers keep: what they pass talks
 // to the worker, not to Python.
 unsafe impl<T> Send for SameThread<T> {}
+
+/// What one thread owns inside a Python object, which Python may use, and drop, on any other.
+pub(crate) struct OfThread<T> {
+    owner: ThreadId,
+    value: ManuallyDrop<T>,
+}
+
+// SAFETY: the value is reached, and dropped, on the thread that made it, and nowhere else.
+unsafe impl<T> Send for OfThread<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for OfThread<T> {}
+
+impl<T> OfThread<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { owner: thread::current().id(), value: ManuallyDrop::new(value) }
+    }
+
+    /// `None` on every other thread.
+    pub(crate) fn get(&self) -> Option<&T> {
+        (thread::current().id() == self.owner).then(|| &*self.value)
+    }
+}
+
+impl<T> Drop for OfThread<T> {
+    /// On another thread the value is leaked: owners empty it when they are done.
+    fn drop(&mut self) {
+        if thread::current().id() == self.owner {
+            // SAFETY: never used again, this being the drop; and on the owner's thread.
+            unsafe { ManuallyDrop::drop(&mut self.value) };
+        }
+    }
+}

@@ -4,13 +4,15 @@
 //! - [`_ferricorn`]: the module's contents
 //! - `loader`: configuration files, application objects, hooks: what the server's processes want of Python
 //! - `hosting`: hooks and Python's logger; `values`, `table`: values of settings, and the table of them, for Python
+//! - `application`: what a worker serves; `threads`: the threads that may make its calls
 //! - `wsgi`: one call of a WSGI application, from request to response
 //! - `environ`, `input`, `start_response`, `response_head`, `file_wrapper`, `error_stream`,
 //!   `client_socket`: the objects that such a call is made of
 //! - `observer`: what request hooks and a logger in Python see of a call
 //! - `interrupt`: signals that end a call
-//! - `interpreter`: the one file with `unsafe`: forking, and waiting without the GIL
+//! - `interpreter`: the one file with `unsafe`: forking, waiting without the GIL, what is one thread's
 
+mod application;
 mod client_socket;
 mod environ;
 mod error_stream;
@@ -24,6 +26,7 @@ mod observer;
 mod response_head;
 mod start_response;
 mod table;
+mod threads;
 mod values;
 mod wsgi;
 

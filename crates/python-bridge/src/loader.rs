@@ -15,9 +15,9 @@ use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict};
 
+use crate::application::PythonApplication;
 use crate::hosting::Hosting;
 use crate::interrupt::Interruptible;
-use crate::wsgi::WsgiApplication;
 use crate::{interpreter, traceback, values};
 
 /// Everything that a mold and its workers know of Python.
@@ -128,7 +128,7 @@ impl Host for PythonLoader {
 }
 
 impl Loader for PythonLoader {
-    type App = WsgiApplication;
+    type App = PythonApplication;
 
     fn evaluate_file(&mut self, path: &Path) -> Result<Layer, String> {
         let mut layer = self.evaluate("evaluate_file", &path.to_string_lossy(), Origin::File(path.to_owned()))?;
@@ -218,14 +218,14 @@ impl Loader for PythonLoader {
         begun.map_err(|failure| failure.traceback)
     }
 
-    fn application(&mut self, settings: &Settings) -> Result<WsgiApplication, LoadFailure> {
+    fn application(&mut self, settings: &Settings) -> Result<PythonApplication, LoadFailure> {
         Python::attach(|py| {
             let object = match self.application.take() {
                 Some(object) => object,
                 None => self.load(py, settings).map_err(|error| describe(py, &error))?,
             };
             self.hook(|py, hosting| hosting.run(py, "loaded", (&object,)).map(drop)).map_err(load_failure)?;
-            WsgiApplication::new(py, object, settings, self.hosting.take())
+            PythonApplication::new(py, object, settings, self.hosting.take())
                 .map_err(|error| LoadFailure::Raised { traceback: traceback(py, &error) })
         })
     }

@@ -1,7 +1,7 @@
 //! What request hooks (`pre_request`, `post_request`) and a logger in Python see of a call. Without any of them no request
 //! passes through here.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferricorn_application::{Peer, Request, target};
@@ -15,7 +15,7 @@ use crate::start_response::Said;
 
 /// `ferricorn._hosting.RequestHooks`.
 #[derive(Clone)]
-pub(crate) struct Observer(Rc<Py<PyAny>>);
+pub(crate) struct Observer(Arc<Py<PyAny>>);
 
 /// One request under observation.
 pub(crate) struct Observed {
@@ -28,7 +28,7 @@ impl Observer {
     /// `None` if nobody wants to see requests.
     pub(crate) fn new(py: Python<'_>, hosting: &Hosting, logs_in_python: bool) -> PyResult<Option<Self>> {
         let hooks = hosting.bind(py).call_method1("request_hooks", (logs_in_python,))?;
-        Ok((!hooks.is_none()).then(|| Self(Rc::new(hooks.unbind()))))
+        Ok((!hooks.is_none()).then(|| Self(Arc::new(hooks.unbind()))))
     }
 
     /// A request is about to be answered.

@@ -1,11 +1,11 @@
 //! One call of a WSGI application, from request to response.
 
 use std::fs::File;
-use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use ferricorn_application::{Application, Exchange, Gone, Request, error_page, target};
+use ferricorn_application::{Exchange, Gone, Request, error_page, target};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::access_log::Format;
 use ferricorn_unix::descriptor;
@@ -18,10 +18,8 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use crate::environ::{Environs, OutsideScriptName};
 use crate::file_wrapper::FileWrapper;
 use crate::hosting::{Hosting, log_exception};
-use crate::interpreter::detached;
-use crate::interrupt::Interruptible;
 use crate::observer::Observer;
-use crate::start_response::StartResponse;
+use crate::start_response::{Said, StartResponse, send_now, settle};
 use crate::traceback;
 
 /// A WSGI application object, ready to be called.
@@ -31,7 +29,7 @@ pub(crate) struct WsgiApplication {
     /// Environ names that the access log wants to know.
     logged_names: Vec<String>,
     /// Hooks, and Python's logger.
-    hosting: Option<Hosting>,
+    hosting: Option<Arc<Hosting>>,
     /// Present where a hook or a logger in Python is to see requests.
     observer: Option<Observer>,
 }
@@ -40,7 +38,7 @@ pub(crate) struct WsgiApplication {
 #[derive(Default)]
 struct Traces<'py> {
     environ: Option<Bound<'py, PyDict>>,
-    start: Option<Bound<'py, StartResponse>>,
+    said: Said,
 }
 
 /// How the body of a response ended.
@@ -62,7 +60,7 @@ impl WsgiApplication {
         py: Python<'_>,
         object: Py<PyAny>,
         settings: &Settings,
-        hosting: Option<Hosting>,
+        hosting: Option<Arc<Hosting>>,
     ) -> PyResult<Self> {
         let format = Format::parse(&settings.access_log_format).ok().filter(|_| settings.accesslog.is_some());
         let logged_names = format.map(|format| format.environ_names().map(str::to_owned).collect());
@@ -76,6 +74,29 @@ impl WsgiApplication {
             },
             hosting,
         })
+    }
+
+    /// The same for another thread.
+    pub(crate) fn for_thread(&self, py: Python<'_>) -> PyResult<Self> {
+        Ok(Self {
+            object: self.object.clone_ref(py),
+            environs: self.environs.for_thread(py)?,
+            logged_names: self.logged_names.clone(),
+            hosting: self.hosting.clone(),
+            observer: self.observer.clone(),
+        })
+    }
+
+    /// Answers a request, with the application's answer or with the server's own page.
+    pub(crate) fn call(&mut self, py: Python<'_>, mut request: Request, exchange: &Rc<dyn Exchange>) {
+        log::debug!("{} {}", request.head.method, target::path(&request.head));
+        let answered = match self.observer.clone() {
+            Some(observer) => self.answer_observed(py, &observer, &mut request, exchange),
+            None => self.answer(py, &mut request, exchange, None),
+        };
+        if let Err(error) = answered {
+            self.report(py, &request, exchange, &error);
+        }
     }
 
     /// Answers a request that hooks, or a logger in Python, are to see.
@@ -95,15 +116,14 @@ impl WsgiApplication {
             self.report(py, request, exchange, error);
         } else {
             // The hook may take its time; the client need not wait for it.
-            detached(py, || exchange.settle());
+            settle(py, exchange);
         }
-        let said = traces.start.and_then(|start| start.borrow().take_said());
-        observer.after(py, &observed, traces.environ, said, exchange.sent(), answered.is_err())
+        observer.after(py, &observed, traces.environ, traces.said, exchange.sent(), answered.is_err())
     }
 
     fn report(&self, py: Python<'_>, request: &Request, exchange: &Rc<dyn Exchange>, error: &PyErr) {
         let words = format!("Error handling request {} {}", request.head.method, request.raw_target());
-        log_exception(py, self.hosting.as_ref(), &words, error);
+        log_exception(py, self.hosting.as_deref(), &words, error);
         respond_with_error(exchange);
     }
 
@@ -123,13 +143,14 @@ impl WsgiApplication {
             }
         };
         let start = Bound::new(py, StartResponse::new(Rc::clone(exchange), traces.is_some()))?;
-        if let Some(traces) = traces {
-            (traces.environ, traces.start) = (Some(environ.clone()), Some(start.clone()));
-        }
         environ.set_item(intern!(py, "wsgi.early_hints"), start.getattr(intern!(py, "early_hints"))?)?;
         let body = self.object.bind(py).call1((&environ, &start));
         let sent = body.and_then(|body| send_and_close(&body, &start, exchange));
         self.annotate(&environ, exchange);
+        if let Some(traces) = traces {
+            (traces.said, traces.environ) = (start.get().take_said(), Some(environ));
+        }
+        start.get().release();
         sent
     }
 
@@ -146,50 +167,6 @@ impl WsgiApplication {
     }
 }
 
-impl Application for WsgiApplication {
-    fn call(&mut self, mut request: Request, exchange: Rc<dyn Exchange>) {
-        Python::attach(|py| {
-            let _interruptible = Interruptible::begin();
-            log::debug!("{} {}", request.head.method, target::path(&request.head));
-            let answered = match self.observer.clone() {
-                Some(observer) => self.answer_observed(py, &observer, &mut request, &exchange),
-                None => self.answer(py, &mut request, &exchange, None),
-            };
-            if let Err(error) = answered {
-                self.report(py, &request, &exchange, &error);
-            }
-        });
-    }
-
-    fn finish(&mut self) {
-        Python::attach(|py| {
-            // Handlers of signals that have come since Python ran last.
-            let signals = py.check_signals();
-            if let Some(Err(failure)) = self.hosting.as_ref().map(|host| host.run(py, "worker_exits", ())) {
-                log::error!("{}", failure.traceback);
-            }
-            let finished =
-                signals.and_then(|()| py.import("ferricorn._loading")).and_then(|module| module.call_method0("finish"));
-            if let Err(error) = finished {
-                log::error!("Exception at the end of the worker\n{}", traceback(py, &error));
-            }
-        });
-    }
-
-    fn source_files(&mut self) -> Vec<PathBuf> {
-        Python::attach(|py| {
-            let files =
-                py.import("ferricorn._loading").and_then(|module| module.call_method0("source_files")?.extract());
-            files.unwrap_or_else(|error: PyErr| {
-                log::error!("Cannot list source files: {error}");
-                Vec::new()
-            })
-        })
-    }
-}
-
-/// The server's own page, or, where the application's answer is under way, the end of the
-/// connection.
 /// Status, reason and words are Gunicorn's, which blames the configuration.
 fn refuse_path(request: &Request, outside: &OutsideScriptName, exchange: &Rc<dyn Exchange>) {
     let (path, script_name) = (outside.path.replace('\'', "\\'"), outside.script_name.replace('\'', "\\'"));
@@ -199,6 +176,8 @@ fn refuse_path(request: &Request, outside: &OutsideScriptName, exchange: &Rc<dyn
     exchange.respond(head, page);
 }
 
+/// The server's own page, or, where the application's answer is under way, the end of the
+/// connection.
 fn respond_with_error(exchange: &Rc<dyn Exchange>) {
     if exchange.begun() {
         exchange.abort();
@@ -215,7 +194,7 @@ fn send_and_close(
     exchange: &Rc<dyn Exchange>,
 ) -> PyResult<()> {
     let py = body.py();
-    let sent = send(body, &start.borrow(), exchange);
+    let sent = send(body, start.get(), exchange);
     if body.is_exact_instance_of::<PyList>() || body.is_exact_instance_of::<PyTuple>() {
         return sent.map(drop);
     }
@@ -291,13 +270,13 @@ fn send_generated(body: &Bound<'_, PyAny>, start: &StartResponse, exchange: &Rc<
             if head.length.is_some_and(|length| length <= piece.len() as u64) {
                 // The first piece is all the client gets; the rest is for the application's sake.
                 exchange.respond(head, piece);
-                detached(py, || exchange.settle());
+                settle(py, exchange);
                 settled = true;
                 continue;
             }
             exchange.begin(head);
         }
-        if detached(py, || exchange.send(piece, true)).is_err() {
+        if send_now(py, exchange, piece).is_err() {
             exchange.abort();
             return Ok(Ended::ClientGone);
         }
@@ -310,7 +289,7 @@ fn send_generated(body: &Bound<'_, PyAny>, start: &StartResponse, exchange: &Rc<
     } else {
         exchange.respond(start.take_head()?, Bytes::new());
     }
-    detached(py, || exchange.settle());
+    settle(py, exchange);
     Ok(Ended::Complete)
 }
 

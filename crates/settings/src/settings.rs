@@ -26,8 +26,10 @@ pub struct Settings {
     pub backlog: u32,
     /// How many workers to keep alive; zero is allowed and means a master that only listens.
     pub workers: usize,
-    /// The application hears that its server has threads, though its calls come one at a time: `worker_class` is gthread.
+    /// Threads make the application's calls: `worker_class` is gthread, or became it for the sake of `threads`.
     pub multithread: bool,
+    /// How many they are, at least one.
+    pub threads: usize,
     /// How many connections one worker holds open at most.
     pub worker_connections: usize,
     /// Requests after which a worker is replaced; zero for never.

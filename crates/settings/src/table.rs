@@ -47,11 +47,11 @@ pub static TABLE: &[Setting] = &[
         .short('k')
         .long(&["worker-class"])
         .or(Fallback::Str("sync"))
-        .differs("sync and gthread are one and the same worker, other classes are refused").meaning("kind of worker: sync or gthread"),
+        .differs("classes other than sync and gthread are refused").meaning("kind of worker: sync or gthread"),
     Setting::new("threads", WorkerProcesses, Int)
         .long(&["threads"])
         .or(Fallback::Int(1))
-        .refused("ferricorn has one application thread per worker; raise `workers` instead, threads come with a later version").meaning("application threads per worker"),
+        .meaning("application threads per worker, at most 1000; more than one makes a sync worker a gthread worker"),
     Setting::new("worker_connections", WorkerProcesses, Int)
         .long(&["worker-connections"])
         .or(Fallback::Int(1000))
@@ -68,7 +68,7 @@ pub static TABLE: &[Setting] = &[
         .short('t')
         .long(&["timeout"])
         .or(Fallback::Int(30))
-        .differs("bounds a call of the application, not the time in which a request arrives").meaning("seconds a worker may be silent before it is killed, 0 for ever"),
+        .differs("bounds a call of a sync worker's, not the time in which a request arrives").meaning("seconds a worker may be silent before it is killed, 0 for ever"),
     Setting::new("graceful_timeout", WorkerProcesses, Int)
         .long(&["graceful-timeout"])
         .or(Fallback::Int(30))

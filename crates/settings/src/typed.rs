@@ -50,7 +50,9 @@ pub(crate) fn settings(
         bind: values.binds(),
         backlog: values.number("backlog") as u32,
         workers: values.count("workers"),
-        multithread: WorkerClass::of(values.get("worker_class")) == Ok(WorkerClass::Gthread),
+        multithread: WorkerClass::of(values.get("worker_class")) == Ok(WorkerClass::Gthread)
+            || values.count("threads") > 1,
+        threads: values.count("threads").max(1),
         worker_connections: values.count("worker_connections"),
         max_requests: values.number("max_requests"),
         max_requests_jitter: values.number("max_requests_jitter"),
@@ -314,8 +316,14 @@ mod tests {
     }
 
     #[test]
-    fn gthread_tells_the_application_of_threads() {
-        assert!(with("worker_class", Value::text("gthread")).multithread);
-        assert!(!with("worker_class", Value::text("sync")).multithread);
+    fn a_worker_has_threads_by_its_class_or_by_their_number() {
+        let threads = |name, value| {
+            let settings = with(name, value);
+            (settings.multithread, settings.threads)
+        };
+        assert_eq!(threads("worker_class", Value::text("gthread")), (true, 1));
+        assert_eq!(threads("worker_class", Value::text("sync")), (false, 1));
+        assert_eq!(threads("threads", Value::Int(4)), (true, 4));
+        assert_eq!(threads("threads", Value::Int(0)), (false, 1));
     }
 }

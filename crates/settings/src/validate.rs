@@ -17,6 +17,9 @@ type Problem = String;
 /// The largest number of what the kernel, and HTTP/2, take as 31 bits.
 const LARGEST: i64 = i32::MAX as i64;
 
+/// Most application threads of a worker: more would only wait for each other, and each costs memory.
+const MOST_THREADS: i64 = 1000;
+
 /// Checks a value of a setting. Relative paths begin at the start directory of `context`.
 pub fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Value, String> {
     let start = &context.start_directory;
@@ -55,6 +58,7 @@ fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
         ("raw_paste_global_conf", Value::List(pairs)) => all_pairs(pairs, |pair| paste::pair(pair).is_some()),
         ("paste", Value::Str(uri)) => paste::checked(uri, start),
         ("access_log_format" | "loglevel", Value::None) => Err("must be a text".to_owned()),
+        ("threads", Value::Int(count)) if *count > MOST_THREADS => Err(format!("must be at most {MOST_THREADS}")),
         ("reload_surge", Value::Int(0)) => Err("must be at least 1".to_owned()),
         ("backlog", Value::Int(length)) if *length > LARGEST => Err(format!("must be at most {LARGEST}")),
         ("http2_max_concurrent_streams", Value::Int(0)) => Err("must be at least 1".to_owned()),
@@ -277,6 +281,7 @@ mod tests {
         assert_eq!(problem("umask", Value::text("022")), "must be a whole number");
         assert_eq!(problem("timeout", Value::Int(-1)), "must not be negative");
         assert_eq!(problem("backlog", Value::Int(1 << 31)), "must be at most 2147483647");
+        assert_eq!(problem("threads", Value::Int(1001)), "must be at most 1000");
         assert_eq!(problem("http2_max_frame_size", Value::Int(1)), "must be between 16384 and 16777215");
     }
 

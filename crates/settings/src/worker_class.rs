@@ -1,5 +1,5 @@
-//! Which kind of worker is meant. There are two names for the one worker of this server; every other is refused with
-//! what to do instead.
+//! Which kind of worker is meant: one that makes its calls one at a time, or one whose threads make them. Every other is
+//! refused with what to do instead.
 
 use crate::Value;
 
@@ -11,7 +11,7 @@ const HOMES: [&str; 2] = ["gunicorn.workers.", "ferricorn.workers."];
 pub(crate) enum WorkerClass {
     /// One call at a time.
     Sync,
-    /// The same, told to the application as a server of threads.
+    /// As many at a time as it has threads.
     Gthread,
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worker_has_two_names_and_their_long_forms() {
+    fn there_are_two_workers_by_all_their_names() {
         use WorkerClass::{Gthread, Sync};
         let text = |name| Value::text(name);
         let names = [

@@ -132,9 +132,14 @@ impl SlotWriter {
     /// A call begins at this moment of the monotonic clock; `method` and `target` say which.
     /// Beats too.
     pub fn begin_call(&self, now: Duration, method: &str, target: &str) {
+        self.words()[HEARTBEAT].store(milliseconds(now), Ordering::Relaxed);
+        self.show_call(now, method, target);
+        self.count_call();
+    }
+
+    /// The call to be seen is this one, begun at that moment: for a worker that has several.
+    pub fn show_call(&self, began: Duration, method: &str, target: &str) {
         let words = self.words();
-        let now = milliseconds(now);
-        words[HEARTBEAT].store(now, Ordering::Relaxed);
         words[TEXT_VERSION].fetch_add(1, Ordering::AcqRel);
         let mut text = [0; LONGEST_TEXT];
         let mut length = 0;
@@ -149,13 +154,17 @@ impl SlotWriter {
             word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
         }
         words[TEXT_LENGTH].store(length as u64, Ordering::Relaxed);
-        words[CALL_STARTED].store(now, Ordering::Relaxed);
+        words[CALL_STARTED].store(milliseconds(began), Ordering::Relaxed);
         words[TEXT_VERSION].fetch_add(1, Ordering::Release);
-        let served = words[REQUESTS].load(Ordering::Relaxed);
-        words[REQUESTS].store(served + 1, Ordering::Relaxed);
     }
 
-    /// The call has returned.
+    /// The worker has been given another request.
+    pub fn count_call(&self) {
+        let requests = &self.words()[REQUESTS];
+        requests.store(requests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// The call has returned, and no other is to be seen.
     pub fn end_call(&self) {
         self.words()[CALL_STARTED].store(0, Ordering::Relaxed);
     }

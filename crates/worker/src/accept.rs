@@ -1,10 +1,10 @@
 //! Takes connections, and only while the worker is idle.
 
-use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -102,12 +102,12 @@ fn welcome(shared: &Rc<Shared>, accepted: Accepted, local: &Peer) -> io::Result<
             // Inherited from the listener where we bound it; a socket passed to us may lack it.
             stream.set_nodelay(true)?;
             let socket = connection::keep_open(&stream)?;
-            (Socket::Tcp(stream), Connection { remote, local, proxied: OnceCell::new(), socket })
+            (Socket::Tcp(stream), Connection { remote, local, proxied: OnceLock::new(), socket })
         }
         Accepted::Unix(stream) => {
             let socket = connection::keep_open(&stream)?;
             let remote = Peer::Unix(PathBuf::new());
-            (Socket::Unix(stream), Connection { remote, local, proxied: OnceCell::new(), socket })
+            (Socket::Unix(stream), Connection { remote, local, proxied: OnceLock::new(), socket })
         }
     };
     connection::serve(shared, wire, connection);

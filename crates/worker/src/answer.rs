@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use ferricorn_application::Head;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::shared::{Activity, Shared};
+use crate::stream::Stream;
 
 /// How much of a file is read at a time.
 const FILE_PIECE: u64 = 128 * 1024;
@@ -30,6 +32,8 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// Pieces that the application is still making.
     Pieces(Rc<Pieces>),
+    /// The same, made on another thread.
+    Stream(Arc<Stream>),
     /// Part of a regular file.
     File { file: File, offset: u64, left: u64 },
 }
@@ -126,7 +130,7 @@ impl AnswerBody {
     ) -> Self {
         let whole = match &content {
             Content::Whole(bytes) => Some(bytes.len() as u64),
-            Content::Pieces(_) | Content::File { .. } => None,
+            Content::Pieces(_) | Content::Stream(_) | Content::File { .. } => None,
         };
         let exact = length.is_some() && whole == length;
         let too_short = whole.is_some() && length > whole && !bodiless;
@@ -154,6 +158,7 @@ impl Body for AnswerBody {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
             Content::Pieces(pieces) => pieces.poll_piece(context),
+            Content::Stream(stream) => stream.poll_piece(context),
             Content::File { file, offset, left } => Poll::Ready(next_of_file(file, offset, left)),
         };
         if let Poll::Ready(Some(Err(_))) = &piece
@@ -174,9 +179,13 @@ impl Body for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        if let Content::Pieces(pieces) = &self.content {
-            pieces.gone.set(true);
-            wake(&pieces.writer);
+        match &self.content {
+            Content::Pieces(pieces) => {
+                pieces.gone.set(true);
+                wake(&pieces.writer);
+            }
+            Content::Stream(stream) => stream.give_up(),
+            Content::Whole(_) | Content::File { .. } => {}
         }
         self.activity.busy.set(false);
         self.activity.last_progress.set(self.shared.tick.get());

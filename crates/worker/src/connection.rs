@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use ferricorn_application::{Body, Connection, Head, Request};
@@ -43,9 +44,9 @@ pub(crate) fn serve(shared: &Rc<Shared>, socket: Socket, connection: Connection)
         shared: Rc::clone(shared),
         activity: Rc::clone(&activity),
         notes: Rc::clone(&notes),
-        connection: Rc::new(connection),
+        connection: Arc::new(connection),
     });
-    let open = Open { activity: Rc::clone(&activity), connection: Rc::clone(&client.connection), task: None };
+    let open = Open { activity: Rc::clone(&activity), connection: Arc::clone(&client.connection), task: None };
     shared.open.borrow_mut().insert(number, open);
     let ended = Ended { number, shared: Rc::clone(shared) };
     let preface = Preface::expected(&shared.settings, &client.connection);
@@ -103,7 +104,7 @@ struct Client {
     shared: Rc<Shared>,
     activity: Rc<Activity>,
     notes: Rc<Notes>,
-    connection: Rc<Connection>,
+    connection: Arc<Connection>,
 }
 
 /// Why a request gets no response but the end of its connection.
@@ -138,7 +139,7 @@ impl Client {
         let https = judged.map_err(|refusal| self.refuse(refusal))?;
         let body = self.gather(incoming).await?;
         let (reply, answer) = oneshot::channel();
-        let request = Request { head, body, https, connection: Rc::clone(&self.connection) };
+        let request = Request { head, body, https, connection: Arc::clone(&self.connection) };
         self.shared.push(Job { request, activity: Rc::clone(&self.activity), reply, arrived });
         match answer.await {
             Ok(answer) => Ok(self.respond(answer, is_head, closes || self.shared.closes_connections())),
@@ -194,6 +195,6 @@ impl Client {
 }
 
 /// A copy of the socket for whoever holds the request.
-pub(crate) fn keep_open(socket: &impl AsFd) -> io::Result<Box<dyn AsFd>> {
+pub(crate) fn keep_open(socket: &impl AsFd) -> io::Result<Box<dyn AsFd + Send + Sync>> {
     Ok(Box::new(socket.as_fd().try_clone_to_owned()?))
 }

@@ -9,19 +9,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ferricorn_application::{Exchange, Gone, Head};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::oneshot;
 
 use crate::answer::{Answer, Content, End, Pieces};
 use crate::hints::Hints;
 use crate::shared::{Phase, Shared};
+use crate::tally::Tally;
 
 /// Pieces wait for a slow client up to this many bytes; then the application waits.
-const RESPONSE_BUFFER: usize = 1024 * 1024;
+pub(crate) const RESPONSE_BUFFER: usize = 1024 * 1024;
 /// A call that goes on for longer than this after its response was complete is worth a turn to
 /// I/O before it does.
-const LINGERING: Duration = Duration::from_millis(1);
+pub(crate) const LINGERING: Duration = Duration::from_millis(1);
 
 /// See [`Exchange`].
 pub(crate) struct CallExchange {
@@ -31,15 +32,8 @@ pub(crate) struct CallExchange {
     hints: Hints,
     /// Set by `begin`: the pieces go there.
     pieces: RefCell<Option<Rc<Pieces>>>,
-    is_head: bool,
-    /// Body bytes that may still be sent; `None` without a Content-Length.
-    left: Cell<Option<u64>>,
-    begun: Cell<bool>,
     settled: Cell<Option<Instant>>,
-    pub(crate) sent: Cell<u64>,
-    pub(crate) status: Cell<StatusCode>,
-    pub(crate) logged_headers: RefCell<HeaderMap>,
-    pub(crate) annotations: RefCell<Vec<(String, String)>>,
+    pub(crate) tally: Tally,
 }
 
 impl CallExchange {
@@ -50,21 +44,9 @@ impl CallExchange {
         hints: Hints,
         method: &Method,
     ) -> Rc<Self> {
-        Rc::new(Self {
-            runtime,
-            shared,
-            reply: RefCell::new(Some(reply)),
-            hints,
-            pieces: RefCell::default(),
-            is_head: *method == Method::HEAD,
-            left: Cell::new(None),
-            begun: Cell::new(false),
-            settled: Cell::new(None),
-            sent: Cell::new(0),
-            status: Cell::new(StatusCode::INTERNAL_SERVER_ERROR),
-            logged_headers: RefCell::default(),
-            annotations: RefCell::default(),
-        })
+        let tally = Tally::new(method, shared.logs_response_headers());
+        let (pieces, settled) = (RefCell::default(), Cell::new(None));
+        Rc::new(Self { runtime, shared, reply: RefCell::new(Some(reply)), hints, pieces, settled, tally })
     }
 
     /// The call has returned.
@@ -73,31 +55,6 @@ impl CallExchange {
         self.shared.lingering_calls.set(lingered);
         // An application that broke its promise leaves a connection that must not hang.
         self.abort();
-    }
-
-    /// Takes note of a head, and of the bytes that may follow it.
-    fn open(&self, head: &Head) {
-        self.begun.set(true);
-        self.status.set(head.status);
-        let bodiless = self.is_head
-            || head.status.is_informational()
-            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        self.left.set(if bodiless { Some(0) } else { head.length });
-        let wants_headers =
-            |log: &RefCell<ferricorn_telemetry::access_log::AccessLog>| log.borrow().format().wants_response_headers();
-        if self.shared.access_log.as_ref().is_some_and(wants_headers) {
-            self.logged_headers.borrow_mut().clone_from(&head.headers);
-        }
-    }
-
-    /// Cuts a piece to what Content-Length still allows.
-    fn admit(&self, mut piece: Bytes) -> Bytes {
-        if let Some(left) = self.left.get() {
-            piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            self.left.set(Some(left - piece.len() as u64));
-        }
-        self.sent.set(self.sent.get() + piece.len() as u64);
-        piece
     }
 
     fn reply(&self, head: Head, content: Content) {
@@ -137,7 +94,7 @@ impl CallExchange {
 
 impl Exchange for CallExchange {
     fn hint(&self, headers: &HeaderMap) {
-        if !self.begun.get()
+        if !self.tally.begun.get()
             && let Err(error) = self.hints.send(headers)
         {
             log::debug!("Early hints did not reach their client: {error}");
@@ -145,21 +102,19 @@ impl Exchange for CallExchange {
     }
 
     fn respond(&self, head: Head, body: Bytes) {
-        self.open(&head);
-        let body = self.admit(body);
+        self.tally.open(&head);
+        let body = self.tally.admit(body);
         self.reply(head, Content::Whole(body));
     }
 
     fn respond_file(&self, head: Head, file: File, offset: u64, length: u64) {
-        self.open(&head);
-        let left = self.left.get().map_or(length, |left| left.min(length));
-        self.left.set(self.left.get().map(|all| all - left));
-        self.sent.set(left);
+        self.tally.open(&head);
+        let left = self.tally.admit_length(length);
         self.reply(head, Content::File { file, offset, left });
     }
 
     fn begin(&self, head: Head) {
-        self.open(&head);
+        self.tally.open(&head);
         let pieces = Rc::new(Pieces::default());
         *self.pieces.borrow_mut() = Some(Rc::clone(&pieces));
         self.reply(head, Content::Pieces(pieces));
@@ -167,7 +122,7 @@ impl Exchange for CallExchange {
 
     fn send(&self, piece: Bytes, flush: bool) -> Result<(), Gone> {
         let Some(pieces) = self.pieces.borrow().clone() else { return Err(Gone) };
-        let piece = self.admit(piece);
+        let piece = self.tally.admit(piece);
         if !piece.is_empty() {
             if flush {
                 self.turn(|| pieces.push(piece));
@@ -193,11 +148,11 @@ impl Exchange for CallExchange {
     }
 
     fn begun(&self) -> bool {
-        self.begun.get()
+        self.tally.begun.get()
     }
 
     fn sent(&self) -> u64 {
-        self.sent.get()
+        self.tally.sent.get()
     }
 
     fn settle(&self) {
@@ -210,7 +165,11 @@ impl Exchange for CallExchange {
         self.settled.set(Some(Instant::now()));
     }
 
+    fn may_wait(&self) -> bool {
+        true
+    }
+
     fn annotate(&self, name: &str, value: String) {
-        self.annotations.borrow_mut().push((name.to_owned(), value));
+        self.tally.annotate(name, value);
     }
 }

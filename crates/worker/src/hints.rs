@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ferricorn_application::{Connection, Request};
 use http::{HeaderMap, Version};
@@ -14,7 +15,7 @@ use crate::shared::Activity;
 
 /// Where hints of one request go.
 pub(crate) struct Hints {
-    connection: Rc<Connection>,
+    connection: Arc<Connection>,
     activity: Rc<Activity>,
     understood: bool,
 }
@@ -22,7 +23,7 @@ pub(crate) struct Hints {
 impl Hints {
     pub(crate) fn new(request: &Request, activity: Rc<Activity>) -> Self {
         let understood = request.head.version >= Version::HTTP_11;
-        Self { connection: Rc::clone(&request.connection), activity, understood }
+        Self { connection: Arc::clone(&request.connection), activity, understood }
     }
 
     /// Sends them, unless the client is still busy with an earlier response: then hints could

@@ -1,7 +1,7 @@
 //! One worker process: it accepts connections, lets hyper speak HTTP on them, and calls the
 //! application with one whole request at a time.
 //!
-//! Everything happens on one thread. The order in which a request passes through:
+//! Everything happens on one thread; with threads of the application's, everything but its calls. The order in which a request passes through:
 //!
 //! - [`seat`]: what a worker is given when it is born
 //! - `accept`: takes connections while the worker is idle
@@ -13,7 +13,9 @@
 //! - `refusal`: what is said to a client that is not served; `farewell`: how that is said
 //! - `pump`: the loop: I/O until a whole request has arrived, then a call
 //! - `exchange`: the application's side of the call; `answer`: what hyper sends of it;
-//!   `hints`: the one thing that goes past hyper
+//!   `hints`: the one thing that goes past hyper; `tally`: what the access log will say
+//! - `crew`: in place of the pump's calls, those of threads; `thread`: such a thread and its side of a
+//!   call; `desk`: where it meets the main thread; `stream`: a body on its way from one to the other
 //! - `shared`: the state that all of these share, serving, draining or leaving
 //! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s, which
 //!   `watch` hurries
@@ -23,6 +25,8 @@ mod answer;
 mod body;
 mod chunks;
 mod connection;
+mod crew;
+mod desk;
 mod exchange;
 mod farewell;
 mod fields;
@@ -39,7 +43,10 @@ pub mod seat;
 mod shared;
 mod signals;
 mod sources;
+mod stream;
 mod sweep;
+mod tally;
+mod thread;
 mod watch;
 mod wire;
 

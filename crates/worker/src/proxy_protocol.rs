@@ -2,7 +2,7 @@
 //! connection it is. In words (version 1) or binary (version 2); it may be absent.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ferricorn_application::{Connection, Endpoint, Peer, Proxied};
 use ferricorn_settings::{ProxyProtocol, Settings};
@@ -21,7 +21,7 @@ pub(crate) struct Preface {
     versions: ProxyProtocol,
     /// Whether this peer may say so.
     trusted: bool,
-    connection: Rc<Connection>,
+    connection: Arc<Connection>,
 }
 
 /// What the beginning of a connection is.
@@ -37,13 +37,13 @@ pub(crate) enum Beginning {
 
 impl Preface {
     /// `None`: nobody asks for it.
-    pub(crate) fn expected(settings: &Settings, connection: &Rc<Connection>) -> Option<Self> {
+    pub(crate) fn expected(settings: &Settings, connection: &Arc<Connection>) -> Option<Self> {
         let trusted = match &connection.remote {
             Peer::Tcp(address) => settings.proxy_allow_ips.allows(address.ip()),
             Peer::Unix(_) => true,
         };
         let versions = settings.proxy_protocol;
-        let connection = Rc::clone(connection);
+        let connection = Arc::clone(connection);
         (versions != ProxyProtocol::Off).then_some(Self { versions, trusted, connection })
     }
 

@@ -1,8 +1,11 @@
 //! The loop of a worker: I/O until a whole request has arrived, then the application's call, on
-//! the same thread and outside the runtime's context, so that the call itself may pump.
+//! the same thread and outside the runtime's context, so that the call itself may pump. With
+//! threads of the application's the calls are theirs ([`crate::crew`]), and this one does I/O only.
 
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -19,7 +22,7 @@ use crate::hints::Hints;
 use crate::seat::Seat;
 use crate::shared::{Job, Phase, Shared};
 use crate::signals::{self, Signals};
-use crate::sources;
+use crate::sources::{self, Sources};
 use crate::sweep;
 
 /// What a finished response gets to reach its client when the worker must leave at once.
@@ -68,22 +71,43 @@ fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn
         let imported = application.source_files();
         runtime.block_on(async { sources::begin(&shared, imported) })
     });
+    if let Some(crew) = &shared.crew {
+        crew.begin(&shared, application)?;
+        let signals = application.watch_signals()?;
+        let watch = signals::watch_applications(Rc::clone(&shared), signals);
+        runtime.block_on(async { drop(tokio::task::spawn_local(report_failure(watch))) });
+    }
     shared.slot.beat();
     shared.reporter.report(Kind::Ready)?;
-    loop {
-        match runtime.block_on(next(&shared)) {
-            Next::Call => call_queued(&runtime, &shared, application),
-            Next::Look => {
-                let imported = application.source_files();
-                let changed = sources.as_ref().and_then(|sources| sources.borrow_mut().look(imported));
-                sources::tell(&shared, changed);
-            }
-            Next::Leave => break,
-        }
-    }
+    pump(&runtime, &shared, application, sources.as_deref());
     runtime.block_on(last_words(&shared));
     shared.note_turn();
     Ok(())
+}
+
+fn pump(
+    runtime: &Rc<LocalRuntime>,
+    shared: &Rc<Shared>,
+    application: &mut dyn Application,
+    sources: Option<&RefCell<Sources>>,
+) {
+    loop {
+        let next = match &shared.crew {
+            Some(crew) => runtime.block_on(crew.next(shared)),
+            None => runtime.block_on(next(shared)),
+        };
+        match next {
+            Next::Call => call_queued(runtime, shared, application),
+            Next::Look => {
+                let imported = application.source_files();
+                let changed = sources.and_then(|sources| sources.borrow_mut().look(imported));
+                sources::tell(shared, changed);
+            }
+            Next::Attend if application.attend_signals() => {}
+            Next::Attend => shared.leave(),
+            Next::Leave => break,
+        }
+    }
 }
 
 async fn report_failure(task: impl Future<Output = io::Result<()>>) {
@@ -92,10 +116,16 @@ async fn report_failure(task: impl Future<Output = io::Result<()>>) {
     }
 }
 
+/// What there is to do outside the runtime.
 #[derive(PartialEq, Eq)]
-enum Next {
+pub(crate) enum Next {
+    /// A request waits for its call.
     Call,
+    /// Source files may have changed.
     Look,
+    /// The application is to see a signal.
+    Attend,
+    /// Nothing any more.
     Leave,
 }
 
@@ -140,20 +170,21 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
     let hints = Hints::new(&request, activity);
     let exchange = CallExchange::new(Rc::clone(runtime), Rc::clone(shared), reply, hints, &request.head.method);
     // The access log needs the head after the application has had the request.
-    let logged = shared.access_log.as_ref().map(|_| (request.head.clone(), Rc::clone(&request.connection)));
+    let logged = shared.access_log.as_ref().map(|_| (request.head.clone(), Arc::clone(&request.connection)));
     application.call(request, Rc::clone(&exchange) as Rc<dyn Exchange>);
     exchange.close();
+    let tally = &exchange.tally;
     let elapsed = arrived.map(|arrived| arrived.elapsed()).unwrap_or_default();
-    let status = exchange.status.get().as_u16();
-    if let (Some(access_log), Some((head, connection))) = (&shared.access_log, &logged) {
-        access_log.borrow_mut().record(&Entry {
+    let status = tally.status.get().as_u16();
+    if let Some((head, connection)) = &logged {
+        shared.record(&Entry {
             request: head,
             connection,
             status,
-            response_headers: &exchange.logged_headers.borrow(),
-            sent: exchange.sent.get(),
+            response_headers: &tally.headers.borrow(),
+            sent: tally.sent.get(),
             elapsed,
-            annotations: &exchange.annotations.borrow(),
+            annotations: &tally.annotations.borrow(),
         });
     }
     if let Some(statsd) = &shared.statsd {
@@ -167,6 +198,9 @@ async fn last_words(shared: &Shared) {
     let all_said = async {
         // The answer of the last call is on its way to its connection's task.
         shared.deliver();
+        if let Some(crew) = &shared.crew {
+            crew.dismiss(shared);
+        }
         tokio::task::yield_now().await;
         while shared.open.borrow().values().any(|open| open.activity.is_sending()) {
             shared.change().await;

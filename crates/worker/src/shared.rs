@@ -1,14 +1,16 @@
-//! The state that the tasks of one worker share. One thread: cells, no locks.
+//! The state that the tasks of one worker share. One thread: cells, no locks. What that thread shares with threads of
+//! the application's is in [`crate::desk`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use ferricorn_application::{Request, target};
 use ferricorn_settings::Settings;
-use ferricorn_telemetry::access_log::AccessLog;
+use ferricorn_telemetry::access_log::{AccessLog, Entry};
 use ferricorn_telemetry::events::{Kind, Reporter};
 use ferricorn_telemetry::scoreboard::SlotWriter;
 use ferricorn_telemetry::statsd::Statsd;
@@ -17,6 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::answer::Answer;
+use crate::crew::Crew;
 use crate::policy::Policy;
 use crate::rules::Rules;
 
@@ -76,7 +79,7 @@ impl Activity {
 /// An open connection, as the sweeper sees it.
 pub(crate) struct Open {
     pub(crate) activity: Rc<Activity>,
-    pub(crate) connection: Rc<ferricorn_application::Connection>,
+    pub(crate) connection: Arc<ferricorn_application::Connection>,
     /// Ends its task, which closes it. `None` for the moment between birth and first poll.
     pub(crate) task: Option<AbortHandle>,
 }
@@ -98,6 +101,8 @@ pub(crate) struct Shared {
     pub(crate) reporter: Reporter,
     pub(crate) access_log: Option<RefCell<AccessLog>>,
     pub(crate) statsd: Option<Statsd>,
+    /// Threads of the application's; without them the main thread makes the calls.
+    pub(crate) crew: Option<Crew>,
     queue: RefCell<VecDeque<Job>>,
     /// Answers on their way to their connections. They are delivered from within the runtime: to
     /// wake a task from outside costs a system call each time.
@@ -121,6 +126,8 @@ pub(crate) struct Shared {
     served: Cell<u64>,
     /// How many requests this worker serves before it asks for a successor.
     share: Option<u64>,
+    /// A signal has come that the application wants to see.
+    pub(crate) signalled: Cell<bool>,
     /// It is time to look whether source files have changed; only with `--reload`.
     pub(crate) look_at_sources: Cell<bool>,
     /// Whether the last call went on for a while after its response was complete.
@@ -140,6 +147,7 @@ impl Shared {
             policy: Policy::new(&settings),
             rules: Rc::new(Rules::new(&settings)),
             statsd: open_statsd(&settings),
+            crew: settings.multithread.then(|| Crew::new(settings.threads.max(1))),
             settings,
             slot,
             reporter,
@@ -158,6 +166,7 @@ impl Shared {
             tick: Cell::new(1),
             served: Cell::new(0),
             share,
+            signalled: Cell::new(false),
             look_at_sources: Cell::new(false),
             lingering_calls: Cell::new(false),
         })
@@ -170,6 +179,18 @@ impl Shared {
     /// Whether anybody wants to know how long requests take.
     pub(crate) fn measures_requests(&self) -> bool {
         self.access_log.is_some() || self.statsd.is_some()
+    }
+
+    /// Whether the access log asks for response headers.
+    pub(crate) fn logs_response_headers(&self) -> bool {
+        self.access_log.as_ref().is_some_and(|log| log.borrow().format().wants_response_headers())
+    }
+
+    /// Writes down how a call went, for those who want to know.
+    pub(crate) fn record(&self, entry: &Entry<'_>) {
+        if let Some(access_log) = &self.access_log {
+            access_log.borrow_mut().record(entry);
+        }
     }
 
     /// Stops accepting, and leaves when nothing is left to do or `until` has come.
@@ -194,8 +215,13 @@ impl Shared {
     }
 
     pub(crate) fn push(&self, job: Job) {
-        self.queue.borrow_mut().push_back(job);
-        self.changed.notify_one();
+        match &self.crew {
+            Some(crew) => crew.hand_over(self, job),
+            None => {
+                self.queue.borrow_mut().push_back(job);
+                self.changed.notify_one();
+            }
+        }
     }
 
     pub(crate) fn pop(&self) -> Option<Job> {
@@ -226,7 +252,7 @@ impl Shared {
 
     pub(crate) fn connection_ended(&self, number: u64) {
         self.open.borrow_mut().remove(&number);
-        self.wake_acceptors(|waiting| waiting.held_back);
+        self.wake_held_back();
         self.changed.notify_one();
     }
 
@@ -245,10 +271,13 @@ impl Shared {
         !self.acceptors.borrow().is_empty()
     }
 
-    /// Connections are taken only while no call runs and none waits: what this worker cannot
+    /// Connections are taken only while no call runs and none waits, or a thread is idle: what this worker cannot
     /// serve now stays in the kernel's queue for a worker that can. The waker hears of a change.
     pub(crate) fn may_accept(&self, number: usize, waker: &Waker) -> bool {
-        let idle = !self.in_call.get() && !self.has_queued();
+        let idle = match &self.crew {
+            Some(crew) => crew.has_idle_thread(),
+            None => !self.in_call.get() && !self.has_queued(),
+        };
         let may = idle && self.open.borrow().len() < self.settings.worker_connections;
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
             waiting.held_back = !may;
@@ -265,11 +294,19 @@ impl Shared {
         self.slot.begin_call(self.now.get(), head.method.as_str(), target::path(head));
     }
 
-    /// Counts the call and asks for a successor when the worker's share is served.
+    /// The call has returned.
     pub(crate) fn end_call(&self) {
         self.in_call.set(false);
         self.read_clock();
         self.slot.end_call();
+        self.count_served();
+        if !self.has_queued() {
+            self.wake_held_back();
+        }
+    }
+
+    /// Counts a call and asks for a successor when the worker's share is served.
+    pub(crate) fn count_served(&self) {
         let served = self.served.get() + 1;
         self.served.set(served);
         if Some(served) == self.share && self.phase.get() == Phase::Serving {
@@ -278,9 +315,17 @@ impl Shared {
                 log::error!("Cannot ask the master for a successor: {error}");
             }
         }
-        if !self.has_queued() {
-            self.wake_acceptors(|waiting| waiting.held_back);
-        }
+    }
+
+    /// Lets those look again who waited for the worker to be idle.
+    pub(crate) fn wake_held_back(&self) {
+        self.wake_acceptors(|waiting| waiting.held_back);
+    }
+
+    /// A signal has come that the application wants to see.
+    pub(crate) fn note_signal(&self) {
+        self.signalled.set(true);
+        self.changed.notify_one();
     }
 
     /// Whether the application alone decides when this worker sees its connections again.

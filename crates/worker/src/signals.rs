@@ -50,6 +50,19 @@ impl Signals {
     }
 }
 
+/// Watches for signals that the application is to see. `descriptor`: see
+/// [`Application::watch_signals`](ferricorn_application::Application::watch_signals).
+pub(crate) async fn watch_applications(shared: Rc<Shared>, descriptor: OwnedFd) -> io::Result<()> {
+    let signals = UnixStream::from(descriptor);
+    signals.set_nonblocking(true)?;
+    let signals = tokio::net::UnixStream::from_std(signals)?;
+    loop {
+        signals.readable().await?;
+        while signals.try_read(&mut [0; 64]).is_ok_and(|length| length > 0) {}
+        shared.note_signal();
+    }
+}
+
 pub(crate) fn reopen_logs(shared: &Shared) {
     ferricorn_telemetry::error_log::reopen();
     if let Some(access_log) = &shared.access_log

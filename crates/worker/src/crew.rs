@@ -1,0 +1,228 @@
+//! The application's threads, as the main thread sees them. It hands requests over, and passes on
+//! what the threads say of them; it makes no call itself and waits for none.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use ferricorn_application::{Application, Connection, Head, Request};
+use ferricorn_telemetry::access_log::Entry;
+use ferricorn_unix::clock;
+use http::request::Parts;
+use http::{HeaderMap, Method, Uri};
+use tokio::sync::oneshot;
+
+use crate::answer::{Answer, Content, End};
+use crate::desk::{Desk, Letter, Outcome, Parcel, Waiting};
+use crate::hints::Hints;
+use crate::pump::Next;
+use crate::shared::{Job, Phase, Shared};
+use crate::stream::Stream;
+use crate::thread::ThreadCalls;
+
+/// See the module.
+pub(crate) struct Crew {
+    desk: Arc<Desk>,
+    /// How many threads there are.
+    size: usize,
+    /// Calls that wait for a thread or are with one, the oldest first.
+    calls: RefCell<BTreeMap<u64, Call>>,
+    next_number: Cell<u64>,
+    /// The call that the scoreboard shows.
+    shown: Cell<Option<u64>>,
+    /// Kept for its room.
+    letters: RefCell<Vec<Letter>>,
+}
+
+/// What stays with the main thread of a request that it has handed over.
+struct Call {
+    /// Takes the answer to the connection; gone once it has.
+    reply: Option<oneshot::Sender<Answer>>,
+    hints: Hints,
+    connection: Arc<Connection>,
+    method: Method,
+    target: Uri,
+    /// When it was handed over.
+    began: Duration,
+    /// When its head had arrived, where somebody wants to know.
+    arrived: Option<Instant>,
+    /// The head, for the access log.
+    head: Option<Parts>,
+    stream: Option<Arc<Stream>>,
+}
+
+impl Crew {
+    pub(crate) fn new(size: usize) -> Self {
+        Self {
+            desk: Arc::default(),
+            size,
+            calls: RefCell::default(),
+            next_number: Cell::new(0),
+            shown: Cell::new(None),
+            letters: RefCell::default(),
+        }
+    }
+
+    /// Has the application start its threads.
+    pub(crate) fn begin(&self, shared: &Shared, application: &mut dyn Application) -> io::Result<()> {
+        for number in 1..=self.size {
+            let calls = ThreadCalls::new(Arc::clone(&self.desk), shared.logs_response_headers());
+            application.start_thread(&format!("ferricorn-thread-{number}"), Box::new(calls))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a request would find a thread.
+    pub(crate) fn has_idle_thread(&self) -> bool {
+        self.calls.borrow().len() < self.size
+    }
+
+    /// Gives a request to whichever thread takes it.
+    pub(crate) fn hand_over(&self, shared: &Shared, job: Job) {
+        let number = self.next_number.replace(self.next_number.get() + 1);
+        let Job { request, activity, reply, arrived } = job;
+        let Request { head, connection, .. } = &request;
+        let call = Call {
+            reply: Some(reply),
+            hints: Hints::new(&request, activity),
+            connection: Arc::clone(connection),
+            method: head.method.clone(),
+            target: head.uri.clone(),
+            began: clock::monotonic(),
+            arrived,
+            head: shared.access_log.is_some().then(|| head.clone()),
+            stream: None,
+        };
+        self.calls.borrow_mut().insert(number, call);
+        shared.slot.count_call();
+        self.show_oldest(shared);
+        self.desk.queue(Waiting { number, request });
+    }
+
+    /// I/O, and what the threads have to say, until there is something for the main thread to do.
+    pub(crate) async fn next(&self, shared: &Shared) -> Next {
+        loop {
+            self.read_letters(shared);
+            shared.note_turn();
+            let nothing_left = self.calls.borrow().is_empty() && shared.open.borrow().is_empty();
+            match shared.phase() {
+                Phase::Leaving => return Next::Leave,
+                Phase::Draining { .. } if nothing_left && !shared.has_acceptors() => return Next::Leave,
+                _ if shared.signalled.take() => return Next::Attend,
+                _ if shared.look_at_sources.take() => return Next::Look,
+                _ => self.news(shared).await,
+            }
+        }
+    }
+
+    /// Waits for letters, or a change that the pump would wait for too.
+    async fn news(&self, shared: &Shared) {
+        let mut change = pin!(shared.change());
+        poll_fn(|context| match self.desk.poll_mail(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => change.as_mut().poll(context),
+        })
+        .await;
+    }
+
+    /// To be called from within the runtime: to wake a connection's task from outside costs a
+    /// system call each time.
+    fn read_letters(&self, shared: &Shared) {
+        let mut letters = self.letters.take();
+        self.desk.fetch(&mut letters);
+        for letter in letters.drain(..) {
+            match letter {
+                Letter::Hints(number, headers) => self.send_hints(number, &headers),
+                Letter::Answer(number, head, parcel) => self.answer(number, head, parcel),
+                Letter::Done(number, outcome) => self.end(shared, number, &outcome),
+                Letter::Lost(number) => self.lose(shared, number),
+            }
+        }
+        *self.letters.borrow_mut() = letters;
+    }
+
+    fn send_hints(&self, number: u64, headers: &HeaderMap) {
+        let calls = self.calls.borrow();
+        if let Some(Err(error)) = calls.get(&number).map(|call| call.hints.send(headers)) {
+            log::debug!("Early hints did not reach their client: {error}");
+        }
+    }
+
+    fn answer(&self, number: u64, head: Head, parcel: Parcel) {
+        let mut calls = self.calls.borrow_mut();
+        let Some(call) = calls.get_mut(&number) else { return };
+        if let Parcel::Stream(stream) = &parcel {
+            call.stream = Some(Arc::clone(stream));
+        }
+        let Some(reply) = call.reply.take() else { return };
+        if let Err(refused) = reply.send(Answer { head, content: parcel.into() })
+            && let Content::Stream(stream) = refused.content
+        {
+            // The client is gone: the response has nowhere to go.
+            stream.give_up();
+        }
+    }
+
+    fn end(&self, shared: &Shared, number: u64, outcome: &Outcome) {
+        let Some(call) = self.calls.borrow_mut().remove(&number) else { return };
+        let elapsed = call.arrived.map(|arrived| outcome.ended - arrived).unwrap_or_default();
+        let status = outcome.status.as_u16();
+        if let Some(head) = &call.head {
+            shared.record(&Entry {
+                request: head,
+                connection: &call.connection,
+                status,
+                response_headers: &outcome.headers,
+                sent: outcome.sent,
+                elapsed,
+                annotations: &outcome.annotations,
+            });
+        }
+        if let Some(statsd) = &shared.statsd {
+            statsd.request(status, elapsed);
+        }
+        self.show_oldest(shared);
+        shared.count_served();
+        if self.has_idle_thread() {
+            shared.wake_held_back();
+        }
+    }
+
+    fn lose(&self, shared: &Shared, number: Option<u64>) {
+        log::error!("A thread of the application's has ended, and with it its call: the worker is replaced");
+        if let Some(number) = number {
+            self.calls.borrow_mut().remove(&number);
+        }
+        shared.drain(shared.settings.graceful_timeout);
+    }
+
+    /// Shows the oldest call on the scoreboard: the one that may be stuck.
+    fn show_oldest(&self, shared: &Shared) {
+        let calls = self.calls.borrow();
+        let oldest = calls.first_key_value();
+        let number = oldest.map(|(number, _)| *number);
+        if self.shown.replace(number) == number {
+            return;
+        }
+        match oldest {
+            Some((_, call)) => shared.slot.show_call(call.began, call.method.as_str(), call.target.path()),
+            None => shared.slot.end_call(),
+        }
+    }
+
+    /// Tells the threads that there is nothing more for them, and those in a call that nobody
+    /// takes what they send.
+    pub(crate) fn dismiss(&self, shared: &Shared) {
+        self.read_letters(shared);
+        self.desk.close();
+        for stream in self.calls.borrow().values().filter_map(|call| call.stream.as_ref()) {
+            stream.give_up();
+            stream.end(End::BrokenOff);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Where a worker's main thread and the application's threads meet: requests that wait for a
+//! thread on one side, what the threads have to say on the other.
+//!
+//! The locks are held for moments, and never while anything else is waited for: an application's
+//! thread may hold its language's lock when it comes here.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use ferricorn_application::{Head, Request};
+use http::{HeaderMap, StatusCode};
+
+use crate::answer::Content;
+use crate::stream::Stream;
+
+/// A request that waits for a thread.
+pub(crate) struct Waiting {
+    /// Its number among the worker's calls.
+    pub(crate) number: u64,
+    pub(crate) request: Request,
+}
+
+/// What a thread says of a call.
+pub(crate) enum Letter {
+    /// Headers that the response will have.
+    Hints(u64, HeaderMap),
+    /// The response, or its beginning.
+    Answer(u64, Head, Parcel),
+    /// It has returned.
+    Done(u64, Outcome),
+    /// The thread has ended for no good reason, in this call if it was in one.
+    Lost(Option<u64>),
+}
+
+/// A body that crosses threads; see [`Content`].
+pub(crate) enum Parcel {
+    Whole(Bytes),
+    Stream(Arc<Stream>),
+    File { file: File, offset: u64, left: u64 },
+}
+
+impl From<Parcel> for Content {
+    fn from(parcel: Parcel) -> Self {
+        match parcel {
+            Parcel::Whole(bytes) => Self::Whole(bytes),
+            Parcel::Stream(stream) => Self::Stream(stream),
+            Parcel::File { file, offset, left } => Self::File { file, offset, left },
+        }
+    }
+}
+
+/// What access log and metrics want to know of a call.
+pub(crate) struct Outcome {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) sent: u64,
+    pub(crate) annotations: Vec<(String, String)>,
+    pub(crate) ended: Instant,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Desk {
+    counter: Mutex<Counter>,
+    /// For threads that wait for a request.
+    called: Condvar,
+    mail: Mutex<Mail>,
+}
+
+#[derive(Default)]
+struct Counter {
+    queue: VecDeque<Waiting>,
+    /// Threads that wait.
+    idle: usize,
+    /// One of them has been woken and has not come to take anything yet. There is never a second
+    /// one: whoever takes a request wakes the next if there are more, so that threads which would
+    /// only wait for the language's lock sleep on.
+    coming: bool,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Mail {
+    letters: Vec<Letter>,
+    reader: Option<Waker>,
+}
+
+impl Desk {
+    fn counter(&self) -> MutexGuard<'_, Counter> {
+        self.counter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mail(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a request.
+    pub(crate) fn queue(&self, waiting: Waiting) {
+        let mut counter = self.counter();
+        counter.queue.push_back(waiting);
+        self.call_next(counter);
+    }
+
+    /// Wakes a thread if one is needed that would not come by itself.
+    fn call_next(&self, mut counter: MutexGuard<'_, Counter>) {
+        let needed = !counter.queue.is_empty() && counter.idle > 0 && !counter.coming;
+        counter.coming |= needed;
+        drop(counter);
+        if needed {
+            self.called.notify_one();
+        }
+    }
+
+    /// There will be no more requests, and those that wait are given up.
+    pub(crate) fn close(&self) {
+        let mut counter = self.counter();
+        counter.closed = true;
+        counter.queue.clear();
+        drop(counter);
+        self.called.notify_all();
+    }
+
+    /// Waits until a request is there; false once the desk is closed.
+    pub(crate) fn wait(&self) -> bool {
+        let mut counter = self.counter();
+        while counter.queue.is_empty() && !counter.closed {
+            counter.idle += 1;
+            counter = self.called.wait(counter).unwrap_or_else(PoisonError::into_inner);
+            counter.idle -= 1;
+            if counter.queue.is_empty() {
+                // The one it was woken for has been taken by another.
+                counter.coming = false;
+            }
+        }
+        !counter.closed
+    }
+
+    /// Takes the request that has waited longest. `came`: this thread has waited.
+    pub(crate) fn take(&self, came: bool) -> Option<Waiting> {
+        let mut counter = self.counter();
+        if came {
+            counter.coming = false;
+        }
+        let taken = counter.queue.pop_front();
+        self.call_next(counter);
+        taken
+    }
+
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.counter().queue.is_empty()
+    }
+
+    /// Leaves letters for the main thread. It is woken once for all that come before it looks.
+    pub(crate) fn post(&self, letters: impl IntoIterator<Item = Letter>) {
+        let mut mail = self.mail();
+        mail.letters.extend(letters);
+        let reader = mail.reader.take();
+        drop(mail);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// Exchanges an empty list for the letters there are.
+    pub(crate) fn fetch(&self, empty: &mut Vec<Letter>) {
+        std::mem::swap(&mut self.mail().letters, empty);
+    }
+
+    /// Ready when there are letters.
+    pub(crate) fn poll_mail(&self, context: &Context<'_>) -> Poll<()> {
+        let mut mail = self.mail();
+        if !mail.letters.is_empty() {
+            return Poll::Ready(());
+        }
+        mail.reader = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
