@@ -6,6 +6,7 @@
 //! - `log`: the lines of an error log, parsed; `notes`: what hooks wrote down; `process`: pids, children and deaths, read from `/proc`;
 //! - `http`: responses as parsed bytes; `connection`: one client connection; `strict`: the client that counts anomalies (all three
 //!   are in `benches/strict-client`, where people can use them, too);
+//! - `proxy`: HAProxy and nginx in front of a server;
 //! - `datagrams`: a socket of the test's own for statsd and syslog;
 //! - `wait`: waiting for a condition with a deadline. Nothing here sleeps for a fixed time and hopes.
 
@@ -17,6 +18,7 @@ pub(crate) mod launch;
 pub(crate) mod log;
 pub(crate) mod notes;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod wait;
 pub(crate) mod workdir;

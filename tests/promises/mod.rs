@@ -6,6 +6,7 @@ mod autoreload;
 mod bad_input;
 mod bad_values;
 mod base_application;
+mod behind_proxies;
 mod boot_failure;
 mod chaos;
 mod command_line;
