@@ -185,6 +185,7 @@ impl Desk {
 mod tests {
     use std::fs::File;
     use std::path::PathBuf;
+    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
     use std::thread;
@@ -196,7 +197,7 @@ mod tests {
     fn waiting(number: u64) -> Waiting {
         let peer = Peer::Unix(PathBuf::new());
         let socket = Box::new(File::open("/dev/null").unwrap());
-        let connection = Arc::new(Connection { remote: peer.clone(), local: peer, socket });
+        let connection = Arc::new(Connection { remote: peer.clone(), local: peer, proxied: OnceLock::new(), socket });
         let head = http::Request::new(()).into_parts().0;
         let request = Request { head, body: Body::Memory(Bytes::new()), https: false, connection };
         Waiting { number, request }
