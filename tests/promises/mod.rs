@@ -17,6 +17,7 @@ mod deploys;
 mod environ;
 mod errors;
 mod framing;
+mod fuzzing;
 mod hook_errors;
 mod hooks;
 mod hooks_requests;
