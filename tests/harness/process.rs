@@ -23,6 +23,11 @@ pub(crate) fn alive(pid: Pid) -> bool {
     stat(pid).is_some_and(|stat| stat.state != 'Z')
 }
 
+/// Whether a signal has stopped `pid`, so that it waits to be continued.
+pub(crate) fn stopped(pid: Pid) -> bool {
+    stat(pid).is_some_and(|stat| stat.state == 'T')
+}
+
 /// Waits until `pid` is gone.
 #[track_caller]
 pub(crate) fn wait_gone(pid: Pid) {
@@ -53,6 +58,11 @@ pub(crate) fn children(pid: Pid) -> Vec<Pid> {
     let mut children: Vec<Pid> = all().filter(|child| parent(*child) == Some(pid) && alive(*child)).collect();
     children.sort();
     children
+}
+
+/// The children of `pid` that have ended and that it has not waited for.
+pub(crate) fn dead_children(pid: Pid) -> Vec<Pid> {
+    all().filter(|child| stat(*child).is_some_and(|stat| stat.parent == pid && stat.state == 'Z')).collect()
 }
 
 /// What the open descriptors of `pid` are, sorted: paths as they are, sockets, pipes and the like without their numbers.

@@ -1,5 +1,7 @@
 //! gthread: as many requests at a time as a worker has threads, and none in the way of another.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,9 @@ use crate::harness::{Launch, Server};
 
 /// How long something is watched that is not to happen.
 const WATCH: Duration = Duration::from_millis(700);
+
+/// Clients that ask for more than a worker can serve.
+const CLIENTS: usize = 24;
 
 /// Four threads in one worker.
 fn four() -> Launch {
@@ -298,10 +303,41 @@ fn signal_handlers_run_at_once() {
     server.wait_for("worker_int", || server.workdir().has("int.MainThread").then_some(()));
 }
 
+/// Clients that keep a worker busy leave none of the others without an answer, whether it has threads or not.
+#[test]
+fn no_client_starves() {
+    let app = "import time\nfrom plain import application as plain\n\
+               def application(environ, start_response):\n    time.sleep(0.005)\n    return plain(environ, start_response)\n";
+    for args in ["--threads 2", "--worker-class sync"] {
+        let server = Launch::app("slowly").file("slowly.py", app).args(args).start();
+        let satisfied = Arc::new(AtomicUsize::new(0));
+        let client = |_| {
+            let (address, satisfied) = (server.address(), Arc::clone(&satisfied));
+            thread::spawn(move || {
+                let mut connection = Connection::open(&address).expect("a connection");
+                let mut answers = 0;
+                // Who has had enough goes on asking, so that those who have had nothing stay in need.
+                while satisfied.load(Ordering::Relaxed) < CLIENTS {
+                    let response = connection.get("/");
+                    response.expect(200, "hello");
+                    if response.head.closes() {
+                        connection = Connection::open(&address).expect("a connection");
+                    }
+                    answers += 1;
+                    if answers == 5 {
+                        satisfied.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(client).collect();
+        clients.into_iter().for_each(|client| client.join().expect("an answer to each request"));
+    }
+}
+
 /// Recycling loses no request, on kept connections and on fresh ones.
 #[test]
 fn recycling_with_threads_loses_nothing() {
-    only_ferricorn!("Gunicorn closes kept connections on which a request is on its way");
     let modes = [Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close];
     let server = four().args("--workers 2 --max-requests 100 --max-requests-jitter 20 --preload").start();
     server.wait_workers(2);
@@ -317,7 +353,6 @@ fn recycling_with_threads_loses_nothing() {
 /// Reloads under load lose no request, and TERM loses none that was taken.
 #[test]
 fn deploys_with_threads_lose_nothing() {
-    only_ferricorn!("Gunicorn closes kept connections on which a request is on its way");
     let modes = [Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close];
     let server = four().args("--workers 2").start();
     server.wait_workers(2);

@@ -295,11 +295,11 @@ fn log_failure(hook: &str, outcome: Result<(), HookFailure>) {
 /// inherited by programs that the application starts. SIGINT and SIGQUIT are left alone: the
 /// mold has a process group of its own, and in workers the application's language handles them.
 fn ignore_group_signals() -> io::Result<EarlySignals> {
-    use signal_hook::consts::{SIGHUP, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+    use signal_hook::consts::{SIGHUP, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH};
     let early = EarlySignals::default();
     signal_hook::flag::register(SIGTERM, Arc::clone(&early.terminate))?;
     signal_hook::flag::register(SIGUSR1, Arc::clone(&early.reopen_logs))?;
-    for signal in [SIGHUP, SIGUSR2, SIGWINCH] {
+    for signal in [SIGHUP, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
     Ok(early)

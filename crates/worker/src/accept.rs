@@ -85,7 +85,13 @@ fn poll_next(
     context: &mut Context<'_>,
 ) -> Poll<Option<io::Result<Accepted>>> {
     match shared.phase() {
-        Phase::Serving if shared.may_accept(number, context.waker()) => acceptor.poll_accept(context).map(Some),
+        Phase::Serving if shared.may_accept(number, context.waker()) => {
+            let accepted = acceptor.poll_accept(context);
+            if accepted.is_pending() {
+                shared.nothing_waits(number);
+            }
+            accepted.map(Some)
+        }
         Phase::Serving => Poll::Pending,
         Phase::Draining { .. } if shared.slot.server_is_stopping() => match acceptor.poll_accept(context) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
