@@ -196,7 +196,8 @@ mod tests {
     fn waiting(number: u64) -> Waiting {
         let peer = Peer::Unix(PathBuf::new());
         let socket = Box::new(File::open("/dev/null").unwrap());
-        let connection = Arc::new(Connection { remote: peer.clone(), local: peer, socket });
+        let connection =
+            Arc::new(Connection { remote: peer.clone(), local: peer, proxied: Default::default(), socket });
         let head = http::Request::new(()).into_parts().0;
         let request = Request { head, body: Body::Memory(Bytes::new()), https: false, connection };
         Waiting { number, request }
