@@ -3,7 +3,21 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::Launch;
+use crate::harness::http::Fault;
 use crate::harness::process::alive;
+
+/// A client that goes on sending after its last request has been answered can read the answer: the connection is not reset.
+#[test]
+fn what_is_sent_too_late_does_not_take_the_answer_along() {
+    let server = Launch::app("plain").start();
+    for _ in 0..20 {
+        let mut connection = server.connect();
+        connection.send(format!("GET / HTTP/1.0\r\n\r\n{}", "x".repeat(30_000)));
+        connection.response().expect(200, "hello");
+        connection.finish_sending();
+        assert_eq!(connection.try_response_to("GET").unwrap_err(), Fault::Closed);
+    }
+}
 
 /// Why kept connections are only promised by us.
 const CLOSES: &str = "Gunicorn's sync worker closes every connection";

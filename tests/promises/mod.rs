@@ -20,6 +20,7 @@ mod draining;
 mod environ;
 mod errors;
 mod framing;
+mod fuzzing;
 mod hook_errors;
 mod hooks;
 mod hooks_requests;

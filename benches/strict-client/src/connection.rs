@@ -107,7 +107,11 @@ impl Connection {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
         };
-        done.expect("a connected socket can be shut down");
+        match done {
+            // Who is gone need not be told.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+            done => done.expect("a connected socket can be shut down"),
+        }
     }
 
     /// Sends a GET that leaves the connection open, and reads the response.

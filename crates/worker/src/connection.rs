@@ -88,14 +88,18 @@ async fn speak_http(client: Rc<Client>, wire: Wire) {
     let service = service_fn(|request| Rc::clone(&client).answer(request));
     let mut connection = builder.serve_connection(TokioIo::new(wire), service);
     let served = (&mut connection).await;
+    let mut wire = connection.into_parts().io.into_inner();
     let refusal = client.notes.refusal.take();
-    if let Some(refusal) = refusal {
-        log::warn!("Invalid request from ip={}: {}", client.address(), refusal.cause);
-        client.activity.answered.set(true);
-        if let Err(error) = farewell::refuse(connection.into_parts().io.into_inner(), &refusal).await {
-            log::debug!("The answer to an invalid request did not reach its client: {error}");
+    let parted = match (refusal, served) {
+        (Some(refusal), _) => {
+            log::warn!("Invalid request from ip={}: {}", client.address(), refusal.cause);
+            client.activity.answered.set(true);
+            farewell::refuse(&mut wire, &refusal).await.map_err(|error| error.to_string())
         }
-    } else if let Err(error) = served {
+        (None, Ok(())) => farewell::part(&mut wire).await.map_err(|error| error.to_string()),
+        (None, Err(error)) => Err(error.to_string()),
+    };
+    if let Err(error) = parted {
         log::debug!("Connection from ip={} ended: {error}", client.address());
     }
 }

@@ -1,9 +1,10 @@
-//! The end of a connection on which a request was refused: the client is told, and gets the time
-//! to read it.
+//! The end of a connection: a client whose request was refused is told, and whoever is still
+//! sending gets the time to read what was answered.
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncWrite, ReadBuf};
@@ -17,16 +18,31 @@ const UNREAD: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers in the application's place, and waits for the client to leave.
-pub(crate) async fn refuse(mut wire: Wire, refusal: &Refusal) -> io::Result<()> {
+pub(crate) async fn refuse(wire: &mut Wire, refusal: &Refusal) -> io::Result<()> {
     let response = refusal.response();
     let mut rest = &response[..];
     while !rest.is_empty() {
-        let count = poll_fn(|context| Pin::new(&mut wire).poll_write(context, rest)).await?;
+        let count = poll_fn(|context| Pin::new(&mut *wire).poll_write(context, rest)).await?;
         rest = &rest[count..];
     }
-    poll_fn(|context| Pin::new(&mut wire).poll_shutdown(context)).await?;
-    // However that ends, the connection is closed.
-    tokio::time::timeout(PATIENCE, discard(&mut wire)).await.unwrap_or(Ok(()))
+    poll_fn(|context| Pin::new(&mut *wire).poll_shutdown(context)).await?;
+    linger(wire).await
+}
+
+/// Ends a connection that hyper is through with, and that is shut down.
+pub(crate) async fn part(wire: &mut Wire) -> io::Result<()> {
+    let mut piece = [0; 1];
+    let mut piece = ReadBuf::new(&mut piece);
+    // Nobody is waited for who is not sending already.
+    let is_sending = !wire.has_ended()
+        && poll_fn(|context| Poll::Ready(matches!(wire.poll_rest(context, &mut piece), Poll::Ready(Ok(()))))).await
+        && !piece.filled().is_empty();
+    if is_sending { linger(wire).await } else { Ok(()) }
+}
+
+/// However that ends, the connection is closed.
+async fn linger(wire: &mut Wire) -> io::Result<()> {
+    tokio::time::timeout(PATIENCE, discard(wire)).await.unwrap_or(Ok(()))
 }
 
 async fn discard(wire: &mut Wire) -> io::Result<()> {

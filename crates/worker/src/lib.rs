@@ -33,6 +33,8 @@ mod fields;
 mod guard;
 mod head;
 mod hints;
+#[cfg(any(test, fuzzing))]
+pub mod invariants;
 mod policy;
 mod proxy_protocol;
 mod pump;

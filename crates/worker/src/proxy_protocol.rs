@@ -65,7 +65,7 @@ impl Preface {
 }
 
 /// `may_speak` is asked as soon as there is a header, whatever it says.
-fn read(
+pub(crate) fn read(
     bytes: &[u8],
     versions: ProxyProtocol,
     may_speak: impl Fn() -> Result<(), Refusal>,

@@ -40,7 +40,7 @@ impl Rules {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Default for Rules {
     /// Those of the default settings.
     fn default() -> Self {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::guard::{Guard, Notes, Step};
+use crate::refusal::Refusal;
 use crate::shared::{Activity, Shared};
 
 /// Head and body together up to this many bytes go out in one plain write, which costs the kernel
@@ -72,6 +73,11 @@ pub(crate) struct Wire {
     guard: Guard,
     held: Held,
     notes: Rc<Notes>,
+    /// What comes next is not to be served. It concerns nobody if hyper does not ask for what
+    /// comes next, because its last answer has closed the connection.
+    refusal: Option<Refusal>,
+    /// The client has closed its side.
+    ended: bool,
     activity: Rc<Activity>,
     shared: Rc<Shared>,
 }
@@ -84,7 +90,7 @@ impl Wire {
         activity: Rc<Activity>,
         shared: Rc<Shared>,
     ) -> Self {
-        Self { socket, guard, held: Held::default(), notes, activity, shared }
+        Self { socket, guard, held: Held::default(), notes, refusal: None, ended: false, activity, shared }
     }
 
     /// Something moved, be it the end of the stream.
@@ -106,6 +112,11 @@ impl Wire {
         }
     }
 
+    /// Whether the client has closed its side.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Reads past guard and hyper, once those two are through with the connection.
     pub(crate) fn poll_rest(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_read(context, buffer)
@@ -119,6 +130,7 @@ impl Wire {
         self.note_progress();
         self.note_head();
         let arrived = buffer.filled().len() > before;
+        self.ended = !arrived;
         let mut good = before;
         while good < buffer.filled().len() {
             match self.guard.step(&buffer.filled()[good..]) {
@@ -133,7 +145,7 @@ impl Wire {
                     break;
                 }
                 Err(refusal) => {
-                    *self.notes.refusal.borrow_mut() = Some(refusal);
+                    self.refusal = Some(refusal);
                     break;
                 }
             }
@@ -154,7 +166,7 @@ impl Wire {
                     }
                     Ok(Step::More) => return,
                     Err(refusal) => {
-                        *self.notes.refusal.borrow_mut() = Some(refusal);
+                        self.refusal = Some(refusal);
                         self.held = Held::default();
                         return;
                     }
@@ -172,7 +184,8 @@ impl Wire {
         ready!(self.socket.poll_read(context, &mut piece))?;
         self.note_progress();
         self.held.doubtful.extend_from_slice(piece.filled());
-        Poll::Ready(Ok(!piece.filled().is_empty()))
+        self.ended = piece.filled().is_empty();
+        Poll::Ready(Ok(!self.ended))
     }
 }
 
@@ -185,7 +198,8 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         loop {
-            if self.notes.refusal.borrow().is_some() {
+            if let Some(refusal) = self.refusal.clone() {
+                self.notes.refusal.replace(Some(refusal));
                 return Poll::Ready(Ok(()));
             }
             if self.held.is_empty() {
