@@ -56,7 +56,7 @@ impl Arbiter {
             return Ok(());
         }
         let words = format!(
-            "the installed {} {version} is not compatible with the running {}: restart the service to upgrade",
+            "the installed {} {version} is not compatible with the running {}: upgrade with USR2, or restart the service",
             self.launch.program, self.launch.version,
         );
         self.mold_is_leaving(id, 1, &format!("\nError: {words}\n"))
