@@ -8,7 +8,7 @@ use ferricorn_mold::Host;
 use ferricorn_mold::host::HookFailure;
 use ferricorn_mold::protocol::{Hook, Member, Metric, Occasion};
 use ferricorn_server::{Embedding, LoadFailure, Loader};
-use ferricorn_settings::{Layer, Origin, Resolved, Settings};
+use ferricorn_settings::{Layer, Origin, Resolved, Settings, Tls};
 use ferricorn_telemetry::error_log::{self, Level};
 use ferricorn_unix::process::{Fork, ProcessId};
 use pyo3::exceptions::PySystemExit;
@@ -171,6 +171,10 @@ impl Loader for PythonLoader {
     fn start_logging(&mut self, settings: &Settings) -> Result<(), String> {
         let Some(hosting) = &self.hosting else { return Ok(()) };
         Python::attach(|py| hosting.start_logging(py, settings).map_err(|error| sentence(py, &error)))
+    }
+
+    fn revise_tls(&mut self, asked: Tls) -> Result<Tls, String> {
+        Ok(asked)
     }
 
     fn prepare(&mut self, settings: &Settings) -> Result<(), String> {

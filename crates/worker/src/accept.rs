@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::connection;
 use crate::shared::{Phase, Shared};
-use crate::wire::Socket;
+use crate::socket::Raw;
 
 /// The rest after an accept that failed for want of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -96,20 +97,20 @@ fn poll_next(
 
 fn welcome(shared: &Rc<Shared>, accepted: Accepted, local: &Peer) -> io::Result<()> {
     let local = local.clone();
-    let (wire, connection) = match accepted {
+    let (raw, connection) = match accepted {
         Accepted::Tcp(stream, remote) => {
             // Inherited from the listener where we bound it; a socket passed to us may lack it.
             stream.set_nodelay(true)?;
             let socket = connection::keep_open(&stream)?;
-            (Socket::Tcp(stream), Connection { remote, local, socket })
+            (Raw::Tcp(stream), Connection { remote, local, socket, tls: OnceLock::new() })
         }
         Accepted::Unix(stream) => {
             let socket = connection::keep_open(&stream)?;
             let remote = Peer::Unix(PathBuf::new());
-            (Socket::Unix(stream), Connection { remote, local, socket })
+            (Raw::Unix(stream), Connection { remote, local, socket, tls: OnceLock::new() })
         }
     };
-    connection::serve(shared, wire, connection);
+    connection::serve(shared, raw, connection);
     Ok(())
 }
 

@@ -5,10 +5,13 @@
 //!
 //! - [`seat`]: what a worker is given when it is born
 //! - `accept`: takes connections while the worker is idle
+//! - `greeting`: what comes before HTTP: `tls`, of `certificates`, and which HTTP it is to be; `secured`: a
+//!   socket with TLS, `socket`: one with or without
 //! - `wire`: the client's socket as hyper sees it
 //! - `guard`: judges what arrives, before hyper: `request_line`, `fields` and `head`, `chunks`, by
 //!   the `rules` of the settings
 //! - `connection`: one client; hyper parses, `policy` judges, `body` gathers
+//! - `http2`: the same for clients that speak HTTP/2, one request for each stream; `parting`: how they leave
 //! - `refusal`: what is said to a client that is not served; `farewell`: how that is said
 //! - `pump`: the loop: I/O until a whole request has arrived, then a call
 //! - `exchange`: the application's side of the call; `answer`: what hyper sends of it;
@@ -22,6 +25,7 @@
 mod accept;
 mod answer;
 mod body;
+mod certificates;
 mod chunks;
 mod connection;
 mod crew;
@@ -29,24 +33,31 @@ mod desk;
 mod exchange;
 mod farewell;
 mod fields;
+mod greeting;
 mod guard;
 mod head;
 mod hints;
+mod http2;
+mod parting;
 mod policy;
 mod pump;
 mod refusal;
 mod request_line;
 mod rules;
 pub mod seat;
+mod secured;
 mod shared;
 mod signals;
+mod socket;
 mod sources;
 mod stream;
 mod sweep;
 mod tally;
 mod thread;
+pub mod tls;
 mod watch;
 mod wire;
 
 pub use pump::run;
 pub use seat::Seat;
+pub use tls::Tls;

@@ -7,10 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 
 use crate::guard::{Guard, Notes, Step};
 use crate::shared::{Activity, Shared};
+use crate::socket::Socket;
 
 /// Head and body together up to this many bytes go out in one plain write, which costs the kernel
 /// less than a vectored one.
@@ -27,28 +27,6 @@ fn join(slices: &[IoSlice<'_>], joined: &mut [u8; JOINED]) -> Option<usize> {
         length += slice.len();
     }
     Some(length)
-}
-
-/// The socket of either family.
-pub(crate) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Socket {
-    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(socket) => Pin::new(socket).poll_read(context, buffer),
-            Self::Unix(socket) => Pin::new(socket).poll_read(context, buffer),
-        }
-    }
-
-    fn writing(&mut self) -> Pin<&mut (dyn AsyncWrite + Unpin)> {
-        match self {
-            Self::Tcp(socket) => Pin::new(socket),
-            Self::Unix(socket) => Pin::new(socket),
-        }
-    }
 }
 
 /// Bytes that have arrived and that hyper has not got yet.
@@ -103,13 +81,13 @@ impl Wire {
 
     /// Reads past guard and hyper, once those two are through with the connection.
     pub(crate) fn poll_rest(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_read(context, buffer)
+        Pin::new(&mut self.socket).poll_read(context, buffer)
     }
 
     /// Reads straight into hyper's buffer. What cannot go on as it is, is taken out again and held.
     fn poll_direct(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(self.socket.poll_read(context, buffer))?;
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
         self.note_progress();
         self.note_head();
         let mut good = before;
@@ -162,7 +140,7 @@ impl Wire {
     fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut piece = [0; PIECE];
         let mut piece = ReadBuf::new(&mut piece);
-        ready!(self.socket.poll_read(context, &mut piece))?;
+        ready!(Pin::new(&mut self.socket).poll_read(context, &mut piece))?;
         self.note_progress();
         self.held.doubtful.extend_from_slice(piece.filled());
         Poll::Ready(Ok(!piece.filled().is_empty()))
@@ -202,7 +180,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = self.socket.writing().poll_write(context, bytes);
+        let result = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.note_write(&result);
         result
     }
@@ -216,7 +194,7 @@ impl AsyncWrite for Wire {
         if let Some(length) = join(slices, &mut joined) {
             return self.poll_write(context, &joined[..length]);
         }
-        let result = self.socket.writing().poll_write_vectored(context, slices);
+        let result = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.note_write(&result);
         result
     }
@@ -225,9 +203,12 @@ impl AsyncWrite for Wire {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Sockets have no buffer of their own to flush.
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.socket).poll_flush(context);
+        if result.is_pending() {
+            self.activity.write_blocked.set(true);
+        }
+        result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -235,6 +216,6 @@ impl AsyncWrite for Wire {
             // There is something left to say: see `farewell`.
             return Poll::Ready(Ok(()));
         }
-        self.socket.writing().poll_shutdown(context)
+        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }
