@@ -81,6 +81,15 @@ class Host:
         self.server.log = log
         return log
 
+    def revised_tls(self) -> Any:
+        """Return what `ssl_context` makes of TLS; None if there is no such hook."""
+        if "ssl_context" not in self._defined:
+            return None
+        # OpenSSL is not loaded for those who have no use for it.
+        from ferricorn import _tls
+
+        return _tls.revised(self.cfg)
+
     def log_for_master(self, level: str, message: str) -> None:
         """Log a line of the master's under the master's pid."""
         with _records_of(self.server.pid):

@@ -18,7 +18,7 @@ use pyo3::types::{IntoPyDict, PyDict};
 use crate::application::PythonApplication;
 use crate::hosting::Hosting;
 use crate::interrupt::Interruptible;
-use crate::{interpreter, traceback, values};
+use crate::{interpreter, tls, traceback, values};
 
 /// Everything that a mold and its workers know of Python.
 #[derive(Default)]
@@ -174,7 +174,13 @@ impl Loader for PythonLoader {
     }
 
     fn revise_tls(&mut self, asked: Tls) -> Result<Tls, String> {
-        Ok(asked)
+        let Some(hosting) = &self.hosting else { return Ok(asked) };
+        Python::attach(|py| {
+            let revised = hosting.bind(py).call_method0("revised_tls").map_err(|error| refusal(py, &error))?;
+            tls::revise(asked, &revised)
+                .map_err(|error| refusal(py, &error))?
+                .map_err(|problem| format!("\nError: {problem}\n"))
+        })
     }
 
     fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
