@@ -8,6 +8,7 @@ use ferricorn_application::Connection;
 use ferricorn_unix::descriptor;
 use tokio::time::{Instant, sleep};
 
+use crate::farewell;
 use crate::hints::Route;
 use crate::refusal::Refusal;
 use crate::shared::{Activity, Shared};
@@ -61,7 +62,12 @@ async fn secure(tls: &Tls, raw: Raw, connection: &Connection, activity: &Activit
     match peek(&raw, &mut first).await? {
         [] => return Err(io::ErrorKind::UnexpectedEof.into()),
         [HANDSHAKE] => {}
-        _ => return Err(io::Error::other("this is not TLS, perhaps plain HTTP")),
+        _ => {
+            let error = io::Error::other("this is not TLS, perhaps plain HTTP");
+            log_failure(connection, &error);
+            farewell::hang_up(raw).await?;
+            return Ok(Greeting::Over);
+        }
     }
     let (secured, facts) = tls.shake_hands(raw).await?;
     let speaks_http2 = facts.alpn.as_deref().map(str::as_bytes) == Some(ALPN_HTTP_2);
