@@ -26,7 +26,7 @@ complete -c ferricorn -s m -l umask -d 'mode bits to mask out of unix sockets as
 complete -c ferricorn -l forwarded-allow-ips -d 'peers whose forwarding headers are believed, * for all; FORWARDED_ALLOW_IPS in the environment changes the default [[\'127.0.0.1\', \'::1\']]' -r -f
 complete -c ferricorn -l pythonpath -d 'directories to find Python modules in, separated by commas [None]' -r -f -a "(__fish_complete_directories)"
 complete -c ferricorn -l paste -d 'PasteDeploy file to load the application from [None]' -r -F
-complete -c ferricorn -l proxy-allow-from -d 'peers that may speak the PROXY protocol, * for all [[\'127.0.0.1\', \'::1\']] (without effect)' -r -f
+complete -c ferricorn -l proxy-allow-from -d 'peers that may speak the PROXY protocol, * for all [[\'127.0.0.1\', \'::1\']]' -r -f
 complete -c ferricorn -l protocol -d 'what clients speak: http or uwsgi [http] (not supported)' -r -f
 complete -c ferricorn -l uwsgi-allow-from -d 'peers that may speak uwsgi, * for all [[\'127.0.0.1\', \'::1\']] (without effect)' -r -f
 complete -c ferricorn -l paste-global -d 'variables for PasteDeploy, KEY=VALUE [[]]' -r -f
@@ -71,7 +71,7 @@ complete -c ferricorn -l max-worker-lifetime -d 'seconds after which a worker is
 complete -c ferricorn -l reload-engine -d 'how changes are noticed: auto, poll or inotify [auto]' -r -f -a "auto\t''
 poll\t''
 inotify\t''"
-complete -c ferricorn -l proxy-protocol -d 'accept the PROXY protocol: off, v1, v2 or auto [off] (not supported)' -r -f -a "off\t''
+complete -c ferricorn -l proxy-protocol -d 'accept the PROXY protocol: off, v1, v2 or auto [off]' -r -f -a "off\t''
 v1\t''
 v2\t''
 auto\t''"

@@ -47,16 +47,25 @@ HOOKS: dict[str, tuple[int, ...]] = {
 }
 
 
+# Settings that a logger's failure to start may be about.
+LOGGING = ("logger_class", "logconfig", "logconfig_dict", "logconfig_json", "syslog_addr", "syslog_facility")
+
+
 class Host:
     """The hooks of one configuration, and the objects they are called with."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        """Check every hook; `values` are the settings that were resolved, functions and classes as they are."""
+    def __init__(self, values: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> None:
+        """Check every hook.
+
+        `values` are the settings that were resolved, functions and classes as they are; `origins` say where those were
+        set that are not at their defaults, for the sentences about them.
+        """
+        self._origins = origins or {}
         ready = dict(values)
         self._defined: set[str] = set()
         for name, arities in HOOKS.items():
             if name in ready:
-                ready[name] = _usable(name, ready[name], arities)
+                ready[name] = _usable(self._called(name, ready[name]), ready[name], arities)
                 self._defined.add(name)
         try:
             self.cfg = Config.of(ready)
@@ -71,13 +80,15 @@ class Host:
         try:
             logger_class = self.cfg.logger_class
         except (ImportError, AttributeError, RuntimeError) as error:
-            raise BadConfiguration(f"`logger_class = {named!r}`: {error}") from error
+            raise BadConfiguration(f"{self._called('logger_class', named)}: {error}") from error
         if not callable(logger_class):
-            raise BadConfiguration(f"`logger_class = {named!r}`: its module has no class of that name")
+            raise BadConfiguration(f"{self._called('logger_class', named)}: its module has no class of that name")
         try:
             log = logger_class(self.cfg)
         except (OSError, RuntimeError, ValueError) as error:
-            raise BadConfiguration(str(error)) from error
+            sources = [f"{name} from {self._origins[name]}" for name in LOGGING if name in self._origins]
+            places = f" ({', '.join(sources)})" if sources else ""
+            raise BadConfiguration(f"{error}{places}") from error
         self.server.log = log
         return log
 
@@ -89,6 +100,12 @@ class Host:
         from ferricorn import _tls
 
         return _tls.revised(self.cfg)
+
+    def _called(self, name: str, value: Any) -> str:
+        """Name a setting, its value and where it was set."""
+        shown = repr(value) if isinstance(value, (str, int)) or value is None else f"<{_qualified(value)}()>"
+        origin = f" from {self._origins[name]}" if name in self._origins else ""
+        return f"`{name} = {shown}`{origin}"
 
     def log_for_master(self, level: str, message: str) -> None:
         """Log a line of the master's under the master's pid."""
@@ -225,12 +242,12 @@ class Host:
             raise SystemExit(status)
 
 
-def _usable(name: str, hook: Any, arities: tuple[int, ...]) -> Callable[..., Any]:
-    """Return the function that a hook names or is, if it can be called as it will be."""
+def _usable(called: str, hook: Any, arities: tuple[int, ...]) -> Callable[..., Any]:
+    """Return the function that a hook names or is, if it can be called as it will be; `called`: how to name the setting."""
     if isinstance(hook, str):
-        hook = _imported(name, hook)
+        hook = _imported(called, hook)
     if not callable(hook):
-        raise BadConfiguration(f"`{name} = {hook!r}`: must be a function{_place(hook)}")
+        raise BadConfiguration(f"{called}: must be a function")
     try:
         signature = inspect.signature(hook)
     except (TypeError, ValueError):
@@ -243,22 +260,21 @@ def _usable(name: str, hook: Any, arities: tuple[int, ...]) -> Callable[..., Any
         return hook if arity == arities[0] else lambda *arguments: hook(*arguments[:arity])
     wanted = " or ".join(str(arity) for arity in arities)
     words = "argument" if arities == (1,) else "arguments"
-    raise BadConfiguration(f"`{name}`{_place(hook)}: is called with {wanted} {words}, it takes {signature}")
+    raise BadConfiguration(f"{called}: is called with {wanted} {words}, it takes {signature}")
 
 
-def _imported(name: str, path: str) -> Any:
+def _imported(called: str, path: str) -> Any:
     module_name, _, attribute = path.rpartition(".")
     if not module_name:
-        raise BadConfiguration(f"`{name} = {path!r}`: a function is named as package.module.function")
+        raise BadConfiguration(f"{called}: a function is named as package.module.function")
     try:
         return getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
-        raise BadConfiguration(f"`{name} = {path!r}`: cannot be imported: {error}") from error
+        raise BadConfiguration(f"{called}: cannot be imported: {error}") from error
 
 
-def _place(hook: Any) -> str:
-    code = getattr(hook, "__code__", None)
-    return f" ({code.co_filename}, line {code.co_firstlineno})" if code is not None else ""
+def _qualified(value: Any) -> str:
+    return str(getattr(value, "__qualname__", repr(value)))
 
 
 @contextmanager

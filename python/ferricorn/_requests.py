@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import Any, Callable
 from urllib.parse import urlsplit
@@ -80,7 +81,8 @@ class RequestHooks:
         self._log = worker.log if logs else None
         self._pre: Callable[..., Any] | None = cfg.pre_request if "pre_request" in defined else None
         self._post: Callable[..., Any] | None = cfg.post_request if "post_request" in defined else None
-        self._number = 0
+        # Threads may begin requests at the same time, and this counts without a lock.
+        self._numbers = itertools.count(1)
 
     @classmethod
     def of(cls, cfg: Config, worker: Worker, defined: set[str], logs: bool) -> RequestHooks | None:
@@ -92,8 +94,7 @@ class RequestHooks:
         self, method: str, uri: str, version: tuple[int, int], headers: Headers, scheme: str, peer: Peer
     ) -> Request:
         """Return the request that the others are called with."""
-        self._number += 1
-        return Request(method, uri, version, headers, scheme, peer, self._number)
+        return Request(method, uri, version, headers, scheme, peer, next(self._numbers))
 
     def before(self, req: Request) -> Headers | None:
         """Call `pre_request`; return the headers if it has changed them."""

@@ -49,10 +49,11 @@ def test_hooks_are_checked_for_what_they_take() -> None:
     def when_ready() -> None:
         pass
 
-    line = when_ready.__code__.co_firstlineno
     with pytest.raises(BadConfiguration) as caught:
-        Host({"when_ready": when_ready})
-    assert str(caught.value) == f"`when_ready` ({__file__}, line {line}): is called with 1 argument, it takes () -> 'None'"
+        Host({"when_ready": when_ready}, {"when_ready": "conf.py, line 3"})
+    name = when_ready.__qualname__
+    place = f"`when_ready = <{name}()>` from conf.py, line 3"
+    assert str(caught.value) == f"{place}: is called with 1 argument, it takes () -> 'None'"
     for value, words in [
         (3, "`pre_fork = 3`: must be a function"),
         ("name", "`pre_fork = 'name'`: a function is named as package.module.function"),

@@ -3,7 +3,7 @@
 
 mod allowed;
 mod answers;
-mod cases;
+pub(crate) mod cases;
 
 use crate::harness::Launch;
 use crate::harness::target::Target;

@@ -4,27 +4,29 @@
 //! - `workdir`: the temporary directory of one server, kept and printed when its test fails;
 //! - `launch`: the builder of a command line; `server`: a running server; `finished`: one that ended by itself;
 //! - `log`: the lines of an error log, parsed; `notes`: what hooks wrote down; `process`: pids, children and deaths, read from `/proc`;
-//! - `http`: responses as parsed bytes; `connection`: one client connection; `strict`: the client that counts anomalies;
-//! - `tls`: certificates of a test's own, and clients that speak TLS; `http2`: a client that speaks in frames;
+//! - `http`: responses as parsed bytes; `connection`: one client connection; `strict`: the client that counts anomalies (all three
+//!   are in `benches/strict-client`, where people can use them, too);
+//! - `proxy`: HAProxy and nginx in front of a server;
+//! - `tls`: certificates of a test's own; `http2`: a client that speaks in frames;
 //! - `datagrams`: a socket of the test's own for statsd and syslog;
 //! - `wait`: waiting for a condition with a deadline. Nothing here sleeps for a fixed time and hopes.
 
 #[macro_use]
 pub(crate) mod target;
-pub(crate) mod connection;
 pub(crate) mod datagrams;
 pub(crate) mod finished;
-pub(crate) mod http;
 pub(crate) mod http2;
 pub(crate) mod launch;
 pub(crate) mod log;
 pub(crate) mod notes;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod server;
-pub(crate) mod strict;
 pub(crate) mod tls;
 pub(crate) mod wait;
 pub(crate) mod workdir;
+
+pub(crate) use strict_client::{connection, http, load as strict};
 
 pub(crate) use connection::Connection;
 pub(crate) use datagrams::Datagrams;

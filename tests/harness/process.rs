@@ -23,6 +23,11 @@ pub(crate) fn alive(pid: Pid) -> bool {
     stat(pid).is_some_and(|stat| stat.state != 'Z')
 }
 
+/// Whether a signal has stopped `pid`, so that it waits to be continued.
+pub(crate) fn stopped(pid: Pid) -> bool {
+    stat(pid).is_some_and(|stat| stat.state == 'T')
+}
+
 /// Waits until `pid` is gone.
 #[track_caller]
 pub(crate) fn wait_gone(pid: Pid) {
@@ -45,6 +50,37 @@ pub(crate) fn title(pid: Pid) -> String {
 pub(crate) fn user(pid: Pid) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// The children of `pid` that run, by pid.
+pub(crate) fn children(pid: Pid) -> Vec<Pid> {
+    let mut children: Vec<Pid> = all().filter(|child| parent(*child) == Some(pid) && alive(*child)).collect();
+    children.sort();
+    children
+}
+
+/// The children of `pid` that have ended and that it has not waited for.
+pub(crate) fn dead_children(pid: Pid) -> Vec<Pid> {
+    all().filter(|child| stat(*child).is_some_and(|stat| stat.parent == pid && stat.state == 'Z')).collect()
+}
+
+/// What the open descriptors of `pid` are, sorted: paths as they are, sockets, pipes and the like without their numbers.
+pub(crate) fn descriptors(pid: Pid) -> Vec<String> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let kind = |link: PathBuf| {
+        let text = link.to_string_lossy().into_owned();
+        text.split_once(":[").map_or(text.clone(), |(kind, _)| kind.to_owned())
+    };
+    let mut kinds: Vec<String> = links.filter_map(|link| fs::read_link(link.path()).ok()).map(kind).collect();
+    kinds.sort();
+    kinds
+}
+
+/// How much memory `pid` has for itself alone, in KiB: what it would leak.
+pub(crate) fn own_memory(pid: Pid) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use strict_client::connection::{Address, Connection};
+use strict_client::http::Response;
 
-use super::connection::{Address, Connection};
-use super::http::Response;
 use super::log::{self, Line};
 use super::process;
+use super::target::{self, Target};
 use super::wait::{PATIENCE, eventually, within};
 use super::workdir::Workdir;
 
+/// How long Gunicorn gets to end before its workers are told once more.
+const NEWBORN: Duration = Duration::from_secs(3);
 /// How long Drop leaves a server to end by itself before it is killed.
 const FAREWELL: Duration = Duration::from_millis(1500);
 
@@ -182,6 +185,10 @@ impl Server {
     #[track_caller]
     pub(crate) fn stop(&self, signal: Signal) -> i32 {
         self.signal(signal);
+        if target::target() == Target::Gunicorn && within(NEWBORN, || self.ended()).is_none() {
+            // A worker of Gunicorn's that was just being forked misses the signal, and the master waits for it.
+            self.workers().into_iter().for_each(|worker| process::send(worker, signal));
+        }
         self.wait_exit()
     }
 

@@ -68,6 +68,8 @@ fn a_stale_pid_file_is_overwritten() {
     for stale in ["99999999\n", "nonsense\n", ""] {
         let server = Launch::app("plain").file("server.pid", stale).args("--pid server.pid").start();
         assert_eq!(server.workdir().read("server.pid"), format!("{}\n", server.pid()));
+        // A worker of Gunicorn's that is being born misses the TERM.
+        server.get("/").expect(200, "hello");
         assert_eq!(server.stop(Signal::SIGTERM), 0);
         assert!(!server.workdir().has("server.pid"));
     }

@@ -4,10 +4,9 @@
 use crate::harness::Launch;
 
 /// Settings that are refused: a flag or none, the line of a conf file, and a word of the advice.
-const REFUSED: [(&str, &str, &str); 4] = [
+const REFUSED: [(&str, &str, &str); 3] = [
     ("--spew", "spew = True", "python -m trace"),
     ("--protocol uwsgi", "protocol = 'uwsgi'", "proxy_pass"),
-    ("--proxy-protocol=auto", "proxy_protocol = 'auto'", "X-Forwarded-For"),
     ("--dirty-workers 1", "dirty_workers = 1", "task queue"),
 ];
 
@@ -35,7 +34,7 @@ fn a_refused_setting_in_the_file_says_what_to_do_instead() {
 #[test]
 fn defaults_of_refused_settings_are_fine() {
     let file = "spew = False\nprotocol = 'http'\ncertfile = None\nkeyfile = None\n\
-                http2_cleartext = 'off'\nproxy_protocol = False\ndirty_workers = 0\n";
+                http2_cleartext = 'off'\ndirty_workers = 0\n";
     Launch::app("plain").conf(file).start().get("/").expect(200, "hello");
 }
 

@@ -195,9 +195,9 @@ fn code_that_exits_changes_nothing() {
 fn a_hanging_import_fails_the_reload() {
     only_ferricorn!("Gunicorn replaces its workers by ones that hang");
     for (args, word) in
-        [("", "was not ready after 1 s (boot_timeout)"), ("--preload", "not ready in time (boot_timeout)")]
+        [("", "was not ready after 5 s (boot_timeout)"), ("--preload", "not ready in time (boot_timeout)")]
     {
-        let server = old_version(&format!("--workers 2 --boot-timeout 1 {args}"));
+        let server = old_version(&format!("--workers 2 --boot-timeout 5 {args}"));
         server.write("versioned.py", "import time\nwhile True:\n    time.sleep(0.01)\n");
         assert_survives(&server, word);
         server.wait_log("Reload failed, the old workers go on serving:");

@@ -57,12 +57,32 @@ pub enum Peer {
     Unix(PathBuf),
 }
 
+/// What the proxy in front has said about a connection, in the PROXY protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxied {
+    /// `TCP4` or `TCP6`; `LOCAL` and `UNSPEC` come without addresses.
+    pub protocol: &'static str,
+    /// The client's address and port, and those at which the proxy has met it.
+    pub ends: Option<(Endpoint, Endpoint)>,
+}
+
+/// An address, as the proxy has put it, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The address.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+}
+
 /// The connection that a request came over.
 pub struct Connection {
     /// The client's end.
     pub remote: Peer,
     /// The listener's address: the configured one, not the one the client happened to dial.
     pub local: Peer,
+    /// What the proxy has said of it; set before its first request, if at all.
+    pub proxied: OnceLock<Proxied>,
     /// The socket. As long as this is held its descriptor is not reused, though the connection
     /// itself may have ended.
     pub socket: Box<dyn AsFd + Send + Sync>,

@@ -231,7 +231,8 @@ impl Arbiter {
         }
         match event {
             Event::ChildEnded => Ok(()),
-            Event::StopGracefully => self.stop(false),
+            // Who asks twice is in a hurry.
+            Event::StopGracefully => self.stop(self.stopping.is_some()),
             Event::StopQuickly(_) => self.stop(true),
             _ if self.stopping.is_some() => Ok(()),
             Event::Reload => self.reload(),

@@ -110,7 +110,8 @@ impl Arbiter {
             .filter(|worker| worker.generation != current || worker.duty == Duty::AwaitingSuccessor)
             .collect();
         let surplus = (ready + outdated.len()).saturating_sub(self.target);
-        outdated.sort_by_key(|worker| worker.age);
+        // Those that still load serve nobody.
+        outdated.sort_by_key(|worker| (worker.is_ready(), worker.age));
         let mut leaving: Vec<ProcessId> = outdated.iter().take(surplus).map(|worker| worker.process).collect();
         // Fewer are wanted than there are: the oldest go.
         let mut fresh: Vec<&Worker> = self.workers.fresh(current).collect();

@@ -82,6 +82,18 @@ impl Bound {
         }
     }
 
+    /// Nobody new is let in, because what waits is all that will still be served. A socket that outlives this server, with
+    /// another master or the service manager, stays as it is.
+    pub(crate) fn close_queue(&self) {
+        let is_kept = self.name_in_store().is_none_or(|_| env::var_os("NOTIFY_SOCKET").is_some());
+        if self.is_shared.get() || is_kept {
+            return;
+        }
+        if let Err(error) = self.listener.close_queue() {
+            log::debug!("{} takes connections to the last: {error}", self.url(false));
+        }
+    }
+
     /// Says whether another master serves from it, too.
     pub(crate) fn share(&self, shared: bool) {
         self.is_shared.set(shared);

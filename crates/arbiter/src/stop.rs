@@ -55,6 +55,11 @@ impl Arbiter {
         let shared = self.shares_sockets();
         for generation in [&self.candidate, &self.current].into_iter().flatten() {
             generation.listeners.iter().for_each(|bound| bound.share(shared));
+            // One of several servers at the same port must not keep the others' clients waiting.
+            let is_alone = generation.settings.as_ref().is_none_or(|settings| !settings.reuse_port);
+            if !quick && is_alone {
+                generation.listeners.iter().for_each(|bound| bound.close_queue());
+            }
         }
         // The workers' copies stay open until they have taken what waits in the accept queue.
         self.passed_sockets.clear();

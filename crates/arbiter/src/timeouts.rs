@@ -8,7 +8,7 @@ use ferricorn_unix::process::{self, Signal};
 
 use crate::arbiter::Arbiter;
 use crate::generation::Generation;
-use crate::workers::Stage;
+use crate::workers::{Duty, Stage, Worker};
 
 impl Arbiter {
     /// A candidate that does not come to serve, and any worker that is not ready in time.
@@ -26,11 +26,15 @@ impl Arbiter {
     }
 
     fn abort_late_workers(&mut self) -> io::Result<()> {
-        for worker in &mut self.workers.list {
+        for worker in self.workers.list.iter_mut().filter(|worker| worker.stage == Stage::Booting) {
+            if worker.duty == Duty::Retiring {
+                press_unwanted_boot(worker)?;
+                continue;
+            }
             let generations = [&self.candidate, &self.current];
             let own = generations.into_iter().flatten().find(|generation| generation.id == worker.generation);
             let patience = own.and_then(|own| own.settings.as_ref()).map_or(Duration::ZERO, |own| own.boot_timeout);
-            if worker.stage != Stage::Booting || patience.is_zero() || worker.born.elapsed() <= patience {
+            if patience.is_zero() || worker.born.elapsed() <= patience {
                 continue;
             }
             if worker.aborted {
@@ -70,4 +74,16 @@ impl Arbiter {
         }
         Ok(())
     }
+}
+
+/// A worker that is not wanted any more and has not loaded its application yet was asked to leave afterwards. It has nothing to
+/// finish, and one that hangs would keep its place, and a later reload from getting on.
+fn press_unwanted_boot(worker: &mut Worker) -> io::Result<()> {
+    let signal = if worker.aborted { Signal::Kill } else { Signal::Quit };
+    if worker.aborted {
+        log::warn!("Worker (pid:{}) goes on loading though it is not wanted any more: it is killed", worker.process);
+    }
+    worker.aborted = true;
+    process::kill(worker.process, signal)?;
+    Ok(())
 }

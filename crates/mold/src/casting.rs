@@ -95,12 +95,17 @@ impl Mold {
     /// Reports the settings and waits for the word to go on; `None`: leave quietly.
     pub fn propose(&mut self, settings: Settings) -> Result<Option<(Settings, Occasion)>, ProtocolError> {
         self.report(&Report::Configured { settings: Box::new(settings) })?;
-        match protocol::receive(&self.channel)? {
-            Incoming::Message(Order::Proceed { settings, occasion }, _) => {
-                self.on_trial = occasion != Occasion::Replacement;
-                Ok(Some((*settings, occasion)))
+        loop {
+            match protocol::receive(&self.channel)? {
+                Incoming::Message(Order::Proceed { settings, occasion }, _) => {
+                    self.on_trial = occasion != Occasion::Replacement;
+                    return Ok(Some((*settings, occasion)));
+                }
+                // Log files may be renamed at any time.
+                Incoming::Message(Order::ReopenLogs, _) => error_log::reopen(),
+                Incoming::Message(..) | Incoming::Nothing => {}
+                Incoming::Closed => return Ok(None),
             }
-            _ => Ok(None),
         }
     }
 
@@ -290,11 +295,11 @@ fn log_failure(hook: &str, outcome: Result<(), HookFailure>) {
 /// inherited by programs that the application starts. SIGINT and SIGQUIT are left alone: the
 /// mold has a process group of its own, and in workers the application's language handles them.
 fn ignore_group_signals() -> io::Result<EarlySignals> {
-    use signal_hook::consts::{SIGHUP, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+    use signal_hook::consts::{SIGHUP, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH};
     let early = EarlySignals::default();
     signal_hook::flag::register(SIGTERM, Arc::clone(&early.terminate))?;
     signal_hook::flag::register(SIGUSR1, Arc::clone(&early.reopen_logs))?;
-    for signal in [SIGHUP, SIGUSR2, SIGWINCH] {
+    for signal in [SIGHUP, SIGTTIN, SIGTTOU, SIGUSR2, SIGWINCH] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
     Ok(early)

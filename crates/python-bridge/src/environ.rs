@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ferricorn_application::{Connection, Peer, Request, target};
+use ferricorn_application::{Connection, Endpoint, Peer, Proxied, Request, target};
 use ferricorn_settings::Settings;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Version, header};
@@ -186,6 +186,9 @@ impl Environs {
             }
             Peer::Unix(_) => environ.set_item(intern!(py, "REMOTE_ADDR"), intern!(py, ""))?,
         }
+        if let Some(proxied) = connection.proxied.get() {
+            add_proxied(environ, proxied)?;
+        }
         let (name, port) = (intern!(py, "SERVER_NAME"), intern!(py, "SERVER_PORT"));
         match &connection.local {
             Peer::Tcp(address) => {
@@ -241,6 +244,17 @@ fn protocol<'py>(py: Python<'py>, head: &Parts) -> Bound<'py, PyString> {
 
 fn raw_target<'py>(py: Python<'py>, head: &Parts) -> Bound<'py, PyString> {
     PyString::new(py, &target::raw(head))
+}
+
+/// Where the proxy gave no addresses they are None, and the ports the word for it, as in Gunicorn.
+fn add_proxied(environ: &Bound<'_, PyDict>, proxied: &Proxied) -> PyResult<()> {
+    let (client, proxy) = proxied.ends.as_ref().map(|(client, proxy)| (client, proxy)).unzip();
+    let port = |end: Option<&Endpoint>| end.map_or_else(|| "None".to_owned(), |end| end.port.to_string());
+    environ.set_item("PROXY_PROTOCOL", proxied.protocol)?;
+    environ.set_item("REMOTE_ADDR", client.map(|end| &end.address))?;
+    environ.set_item("REMOTE_PORT", port(client))?;
+    environ.set_item("PROXY_ADDR", proxy.map(|end| &end.address))?;
+    environ.set_item("PROXY_PORT", port(proxy))
 }
 
 /// The address as Python strings, made once for all requests from it.

@@ -26,8 +26,11 @@ pub(crate) struct Hosting {
 impl Hosting {
     /// Makes it from the settings. `originals` are the objects that came with them: functions, classes, dicts of both.
     pub(crate) fn new(py: Python<'_>, resolved: &Resolved, originals: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let all = PyDict::new(py);
+        let (all, origins) = (PyDict::new(py), PyDict::new(py));
         for (name, value, origin) in &resolved.values {
+            if *origin != Origin::Default {
+                origins.set_item(name, origin.to_string())?;
+            }
             let by_python = matches!(origin, Origin::File(_) | Origin::Line(..) | Origin::Program)
                 && matches!(
                     find(name).map(|setting| setting.kind),
@@ -42,7 +45,7 @@ impl Hosting {
                 all.set_item(name, made)?;
             }
         }
-        let host = py.import("ferricorn._hosting")?.getattr("Host")?.call1((all,))?;
+        let host = py.import("ferricorn._hosting")?.getattr("Host")?.call1((all, origins))?;
         Ok(Self { host: host.unbind(), logs: resolved.settings.logs_in_python })
     }
 

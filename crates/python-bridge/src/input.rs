@@ -29,15 +29,17 @@ impl Source {
 pub(crate) struct Input {
     /// An application may hand the body to a thread of its own.
     source: Mutex<Source>,
+    in_file: bool,
 }
 
 impl Input {
     pub(crate) fn new(body: Body) -> Self {
+        let in_file = matches!(body, Body::File { .. });
         let source = match body {
             Body::Memory(bytes) => Source::Memory(Cursor::new(bytes)),
             Body::File { file, .. } => Source::File(BufReader::with_capacity(64 * 1024, file)),
         };
-        Self { source: Mutex::new(source) }
+        Self { source: Mutex::new(source), in_file }
     }
 
     fn with<T>(&self, read: impl FnOnce(&mut dyn BufRead) -> io::Result<T>) -> PyResult<T> {
@@ -66,15 +68,19 @@ fn bound(size: Option<i64>) -> Option<u64> {
 impl Input {
     #[pyo3(signature = (size = None, /))]
     fn read<'py>(&self, py: Python<'py>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
-        let read = self.with(|reader| {
-            let mut bytes = Vec::new();
-            match bound(size) {
-                Some(most) => reader.take(most).read_to_end(&mut bytes)?,
-                None => reader.read_to_end(&mut bytes)?,
-            };
-            Ok(bytes)
-        })?;
-        Ok(PyBytes::new(py, &read))
+        let read = || {
+            self.with(|reader| {
+                let mut bytes = Vec::new();
+                match bound(size) {
+                    Some(most) => reader.take(most).read_to_end(&mut bytes)?,
+                    None => reader.read_to_end(&mut bytes)?,
+                };
+                Ok(bytes)
+            })
+        };
+        // The disk, and a body that is too long for memory, may take their time.
+        let bytes = if self.in_file { py.detach(read) } else { read() }?;
+        Ok(PyBytes::new(py, &bytes))
     }
 
     #[pyo3(signature = (size = None, /))]

@@ -74,7 +74,7 @@ pub use paste::paste_layer;
 pub use print::print_config;
 pub use resolve::{Resolved, resolve};
 pub use setting::{Fallback, Kind, Section, Setting, Support};
-pub use settings::{HeaderMapPolicy, LogLevel, ReloadEngine, Settings};
+pub use settings::{HeaderMapPolicy, LogLevel, ProxyProtocol, ReloadEngine, Settings};
 pub use statsd_address::StatsdAddress;
 pub use table::{FLAGS, OWN, TABLE, find, rows};
 pub use tls::{ClientCertificates, Http, HttpProtocol, Tls, TlsVersion};

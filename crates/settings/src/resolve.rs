@@ -334,13 +334,11 @@ mod tests {
             let sentence = with(name, value).expect_err(name);
             assert!(sentence.contains(advice), "{sentence}");
         }
-        assert!(with("proxy_protocol", Value::Bool(true)).unwrap_err().starts_with("`proxy_protocol = 'auto'` from"));
     }
 
     #[test]
     fn what_is_refused_may_be_named_when_it_asks_for_nothing() {
         let defaults = [
-            ("proxy_protocol", Value::Bool(false)),
             ("http2_cleartext", Value::None),
             ("certfile", Value::text("")),
             ("protocol", Value::text("http")),
@@ -354,7 +352,7 @@ mod tests {
     #[test]
     fn at_most_a_dozen_settings_are_refused() {
         let refused = rows().filter(|setting| matches!(setting.support, Support::Refused(_)));
-        assert_eq!(refused.count(), 4);
+        assert!(refused.count() <= 12);
     }
 
     #[test]

@@ -102,6 +102,10 @@ pub struct Settings {
     pub forwarder_headers: Vec<String>,
     /// What happens to other header names with an underscore.
     pub header_map: HeaderMapPolicy,
+    /// Which versions of the PROXY protocol are read.
+    pub proxy_protocol: ProxyProtocol,
+    /// Peers that may speak it.
+    pub proxy_allow_ips: AddressList,
     /// Accept methods in lower case, with `#`, of any length.
     pub permit_unconventional_http_method: bool,
     /// Accept versions other than 1.x.
@@ -162,6 +166,19 @@ pub enum HeaderMapPolicy {
     Refuse,
     /// The header is passed on.
     Dangerous,
+}
+
+/// Which versions of the PROXY protocol are read, where a connection begins with one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProxyProtocol {
+    /// None.
+    Off,
+    /// The one in words.
+    V1,
+    /// The binary one.
+    V2,
+    /// Either.
+    Auto,
 }
 
 /// Severity of an error log line, most severe first.

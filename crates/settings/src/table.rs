@@ -290,11 +290,11 @@ pub static TABLE: &[Setting] = &[
     Setting::new("proxy_protocol", ServerMechanics, OptionalChoice(&["off", "v1", "v2", "auto"], "auto"))
         .long(&["proxy-protocol"])
         .or(Fallback::Str("off"))
-        .refused("ferricorn does not read the PROXY protocol yet; let the proxy in front send X-Forwarded-For and X-Forwarded-Proto instead").meaning("accept the PROXY protocol: off, v1, v2 or auto"),
+        .meaning("accept the PROXY protocol: off, v1, v2 or auto"),
     Setting::new("proxy_allow_ips", ServerMechanics, Addresses)
         .long(&["proxy-allow-from"])
         .or(Fallback::List(&["127.0.0.1", "::1"]))
-        .inert("there is no PROXY protocol").meaning("peers that may speak the PROXY protocol, * for all"),
+        .meaning("peers that may speak the PROXY protocol, * for all"),
     Setting::new("protocol", ServerMechanics, Str)
         .long(&["protocol"])
         .or(Fallback::Str("http"))

@@ -6,8 +6,8 @@ use crate::paste;
 use crate::statsd_address::metric_prefix;
 use crate::worker_class::WorkerClass;
 use crate::{
-    AddressList, Bind, Context, HeaderMapPolicy, Http, LogLevel, Origin, ReloadEngine, Settings, SettingsError,
-    StatsdAddress, Tls, Value,
+    AddressList, Bind, Context, HeaderMapPolicy, Http, LogLevel, Origin, ProxyProtocol, ReloadEngine, Settings,
+    SettingsError, StatsdAddress, Tls, Value,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,6 +90,8 @@ pub(crate) fn settings(
         forwarded_allow_ips: values.trusted("forwarded_allow_ips"),
         forwarder_headers: values.texts("forwarder_headers").iter().map(|name| name.to_uppercase()).collect(),
         header_map: values.header_map(),
+        proxy_protocol: values.proxy_protocol(),
+        proxy_allow_ips: values.trusted("proxy_allow_ips"),
         permit_unconventional_http_method: values.switch("permit_unconventional_http_method"),
         permit_unconventional_http_version: values.switch("permit_unconventional_http_version"),
         permit_obsolete_folding: values.switch("permit_obsolete_folding"),
@@ -233,6 +235,15 @@ impl Values<'_> {
         }
     }
 
+    fn proxy_protocol(&self) -> ProxyProtocol {
+        match self.needed("proxy_protocol").as_str() {
+            "v1" => ProxyProtocol::V1,
+            "v2" => ProxyProtocol::V2,
+            "auto" => ProxyProtocol::Auto,
+            _ => ProxyProtocol::Off,
+        }
+    }
+
     /// The table's own default is Gunicorn's name, which would tell nobody what runs here.
     fn proc_name(&self, application: &str) -> String {
         let (_, _, origin) = self.named("default_proc_name");
@@ -271,6 +282,8 @@ mod tests {
         assert_eq!(with("pidfile", Value::text("")).pidfile, None);
         assert_eq!(with("errorlog", Value::None).errorlog, "/dev/null");
         assert_eq!(with("reload_engine", Value::text("poll")).reload_engine, ReloadEngine::Poll);
+        assert_eq!(with("proxy_protocol", Value::Bool(true)).proxy_protocol, ProxyProtocol::Auto);
+        assert_eq!(with("proxy_protocol", Value::text("V1")).proxy_protocol, ProxyProtocol::V1);
         assert_eq!(with("header_map", Value::text("refuse")).header_map, HeaderMapPolicy::Refuse);
         assert_eq!(with("user", Value::text("root")).user_name.as_deref(), Some("root"));
         assert_eq!(with("umask", Value::Int(0o1022)).umask, 0o022);

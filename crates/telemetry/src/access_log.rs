@@ -171,6 +171,11 @@ impl Entry<'_> {
     }
 
     fn append_remote_address(&self, line: &mut Vec<u8>) {
+        if let Some(proxied) = self.connection.proxied.get() {
+            let client = proxied.ends.as_ref().map_or("None", |(client, _)| client.address.as_str());
+            line.extend_from_slice(client.as_bytes());
+            return;
+        }
         match &self.connection.remote {
             Peer::Tcp(address) => line.extend_from_slice(address.ip().to_string().as_bytes()),
             Peer::Unix(_) => line.push(b'-'),
@@ -268,6 +273,7 @@ mod tests {
             tls: Default::default(),
             remote: Peer::Tcp("127.0.0.1:1234".parse().unwrap()),
             local: Peer::Tcp("127.0.0.1:8000".parse().unwrap()),
+            proxied: Default::default(),
             socket: Box::new(std::io::stdin()),
         };
         let entry = Entry {

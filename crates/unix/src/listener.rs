@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 use nix::sys::stat::{Mode, umask};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 
 /// Where a socket listens, as the kernel tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,22 @@ impl Listener {
         &self.address
     }
 
+    /// From here on nobody new gets a connection, in whichever process the socket is open; what the kernel has accepted
+    /// already waits on. Who asks on TCP hears nothing and asks again, first after a second: then the socket is closed, and
+    /// the answer is that nobody listens, or another socket has its place. Closing at once would reset whoever came between the
+    /// last look at the queue and the close. For a Unix socket, whose name can be taken away, there is nothing to do.
+    pub fn close_queue(&self) -> io::Result<()> {
+        const FLAGS: u32 = 13;
+        const SYN: u32 = 2;
+        let load_flags = SockFilter::new((libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16, 0, 0, FLAGS);
+        let is_request = SockFilter::new((libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16, 0, 1, SYN);
+        let verdict = |length| SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, length);
+        match self.address {
+            Address::Tcp(_) => self.socket.attach_filter(&[load_flags, is_request, verdict(0), verdict(u32::MAX)]),
+            Address::Unix(_) => Ok(()),
+        }
+    }
+
     /// The standard library's face of a TCP listener.
     pub fn into_tcp(self) -> std::net::TcpListener {
         self.socket.into()
@@ -155,6 +171,23 @@ mod tests {
         let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
         assert_eq!(Listener::tcp(address, 16, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         assert_eq!(Listener::tcp(address, 16, true).unwrap().address(), listener.address());
+    }
+
+    #[test]
+    fn a_closed_queue_keeps_what_is_in_it_and_takes_nobody_new() {
+        use std::net::TcpStream;
+        use std::time::Duration;
+
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16, false).unwrap();
+        let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
+        let waiting = TcpStream::connect(address).unwrap();
+        listener.close_queue().unwrap();
+        let late = TcpStream::connect_timeout(&address, Duration::from_millis(100));
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let listener = listener.into_tcp();
+        assert_eq!(listener.accept().unwrap().1, waiting.local_addr().unwrap());
+        drop(listener);
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[test]

@@ -85,7 +85,13 @@ fn poll_next(
     context: &mut Context<'_>,
 ) -> Poll<Option<io::Result<Accepted>>> {
     match shared.phase() {
-        Phase::Serving if shared.may_accept(number, context.waker()) => acceptor.poll_accept(context).map(Some),
+        Phase::Serving if shared.may_accept(number, context.waker()) => {
+            let accepted = acceptor.poll_accept(context);
+            if accepted.is_pending() {
+                shared.nothing_waits(number);
+            }
+            accepted.map(Some)
+        }
         Phase::Serving => Poll::Pending,
         Phase::Draining { .. } if shared.slot.server_is_stopping() => match acceptor.poll_accept(context) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
@@ -102,12 +108,12 @@ fn welcome(shared: &Rc<Shared>, accepted: Accepted, local: &Peer) -> io::Result<
             // Inherited from the listener where we bound it; a socket passed to us may lack it.
             stream.set_nodelay(true)?;
             let socket = connection::keep_open(&stream)?;
-            (Raw::Tcp(stream), Connection { remote, local, socket, tls: OnceLock::new() })
+            (Raw::Tcp(stream), Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() })
         }
         Accepted::Unix(stream) => {
             let socket = connection::keep_open(&stream)?;
             let remote = Peer::Unix(PathBuf::new());
-            (Raw::Unix(stream), Connection { remote, local, socket, tls: OnceLock::new() })
+            (Raw::Unix(stream), Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() })
         }
     };
     connection::serve(shared, raw, connection);

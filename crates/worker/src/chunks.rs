@@ -1,7 +1,7 @@
 //! The line that begins a chunk: its size, and extensions, which must be well formed.
 
 use crate::refusal::Refusal;
-use crate::rules::{is_blank, is_token_byte, skip_blanks};
+use crate::rules::{is_blank, skip_blanks, token_length};
 
 /// What such a line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ fn are_extensions(mut rest: &[u8]) -> bool {
 }
 
 fn skip_token(text: &[u8]) -> Option<&[u8]> {
-    let length = text.iter().take_while(|byte| is_token_byte(**byte)).count();
+    let length = token_length(text);
     (length > 0).then(|| &text[length..])
 }
 

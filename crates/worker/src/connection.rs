@@ -20,8 +20,9 @@ use crate::answer::{Answer, AnswerBody};
 use crate::body::{self, BodyFailure};
 use crate::farewell;
 use crate::greeting::{Greeting, greet};
-use crate::guard::{Note, Notes};
+use crate::guard::{Guard, Note, Notes};
 use crate::http2;
+use crate::proxy_protocol::Preface;
 use crate::refusal::Refusal;
 use crate::shared::{Activity, Job, Open, Shared};
 use crate::socket::{Raw, Socket};
@@ -123,7 +124,9 @@ impl std::error::Error for NoAnswer {}
 
 impl Client {
     fn wire(&self, socket: Socket) -> Wire {
-        Wire::new(socket, Rc::clone(&self.notes), Rc::clone(&self.activity), Rc::clone(&self.shared))
+        let preface = Preface::expected(&self.shared.settings, &self.connection);
+        let guard = Guard::new(Rc::clone(&self.shared.rules), Rc::clone(&self.notes), preface);
+        Wire::new(socket, guard, Rc::clone(&self.notes), Rc::clone(&self.activity), Rc::clone(&self.shared))
     }
 
     /// The end of a connection on which something was refused.
@@ -148,7 +151,7 @@ impl Client {
             head.method = Method::CONNECT;
         }
         if let Some(sent) = sent {
-            head.extensions.insert(sent);
+            head.extensions.insert(*sent);
         }
         let judged = self.shared.policy.apply(&mut head, &self.connection.remote);
         let https = judged.map_err(|refusal| self.refuse(refusal))?.unwrap_or(self.connection.tls.get().is_some());

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use ferricorn_application::{Application, Connection, Head, Request};
+use ferricorn_application::{Application, Connection, Head, Request, target};
 use ferricorn_telemetry::access_log::Entry;
 use ferricorn_unix::clock;
 use http::request::Parts;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method};
 use tokio::sync::oneshot;
 
 use crate::answer::{Answer, Content, End};
@@ -47,7 +47,7 @@ struct Call {
     hints: Hints,
     connection: Arc<Connection>,
     method: Method,
-    target: Uri,
+    path: Box<str>,
     /// When it was handed over.
     began: Duration,
     /// When its head had arrived, where somebody wants to know.
@@ -93,7 +93,7 @@ impl Crew {
             hints: Hints::new(&request, activity),
             connection: Arc::clone(connection),
             method: head.method.clone(),
-            target: head.uri.clone(),
+            path: target::path(head).into(),
             began: clock::monotonic(),
             arrived,
             head: shared.access_log.is_some().then(|| head.clone()),
@@ -223,7 +223,7 @@ impl Crew {
             return;
         }
         match oldest {
-            Some((_, call)) => shared.slot.show_call(call.began, call.method.as_str(), call.target.path()),
+            Some((_, call)) => shared.slot.show_call(call.began, call.method.as_str(), &call.path),
             None => shared.slot.end_call(),
         }
     }

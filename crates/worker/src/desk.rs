@@ -187,3 +187,115 @@ impl Desk {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+    use std::thread;
+
+    use ferricorn_application::{Body, Connection, Peer};
+
+    use super::*;
+
+    fn waiting(number: u64) -> Waiting {
+        let peer = Peer::Unix(PathBuf::new());
+        let socket = Box::new(File::open("/dev/null").unwrap());
+        let connection = Arc::new(Connection {
+            remote: peer.clone(),
+            local: peer,
+            socket,
+            proxied: Default::default(),
+            tls: Default::default(),
+        });
+        let head = http::Request::new(()).into_parts().0;
+        let request = Request { head, body: Body::Memory(Bytes::new()), https: false, connection };
+        Waiting { number, request }
+    }
+
+    #[test]
+    fn the_oldest_is_taken_first_and_nothing_after_the_end() {
+        let desk = Desk::default();
+        (0..3).for_each(|number| desk.queue(waiting(number)));
+        assert!(desk.wait() && desk.has_queued());
+        assert_eq!(desk.take(true).map(|taken| taken.number), Some(0));
+        assert_eq!(desk.take(false).map(|taken| taken.number), Some(1));
+        desk.close();
+        assert!(!desk.wait());
+        assert!(desk.take(false).is_none());
+    }
+
+    #[test]
+    fn every_request_is_taken_once_and_all_threads_end() {
+        let desk = Arc::new(Desk::default());
+        let taken = Arc::new(AtomicUsize::new(0));
+        let work = || {
+            let (desk, taken) = (Arc::clone(&desk), Arc::clone(&taken));
+            thread::spawn(move || {
+                while desk.wait() {
+                    let mut came = true;
+                    while desk.take(std::mem::take(&mut came)).is_some() {
+                        taken.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+        };
+        let threads: Vec<_> = (0..4).map(|_| work()).collect();
+        for number in 0..2000 {
+            desk.queue(waiting(number));
+            if number % 7 == 0 {
+                // Lets them fall asleep now and then.
+                while taken.load(Ordering::Relaxed) <= number as usize {
+                    thread::yield_now();
+                }
+            }
+        }
+        while taken.load(Ordering::Relaxed) < 2000 {
+            thread::yield_now();
+        }
+        desk.close();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(taken.load(Ordering::Relaxed), 2000);
+    }
+
+    #[test]
+    fn requests_that_take_long_run_beside_each_other() {
+        let desk = Arc::new(Desk::default());
+        let together = Arc::new(std::sync::Barrier::new(3));
+        let work = || {
+            let (desk, together) = (Arc::clone(&desk), Arc::clone(&together));
+            thread::spawn(move || {
+                assert!(desk.wait());
+                assert!(desk.take(true).is_some());
+                together.wait();
+            })
+        };
+        let threads: Vec<_> = (0..3).map(|_| work()).collect();
+        (0..3).for_each(|number| desk.queue(waiting(number)));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+
+    #[test]
+    fn the_main_thread_is_woken_once_for_all_letters() {
+        #[derive(Default)]
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let (desk, count) = (Desk::default(), Arc::new(Count::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        let context = Context::from_waker(&waker);
+        assert!(desk.poll_mail(&context).is_pending());
+        (0..3).for_each(|number| desk.post([Letter::Lost(Some(number))]));
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(desk.poll_mail(&context).is_ready());
+        let mut letters = Vec::new();
+        desk.fetch(&mut letters);
+        assert_eq!(letters.len(), 3);
+        assert!(desk.poll_mail(&context).is_pending());
+    }
+}

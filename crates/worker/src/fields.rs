@@ -38,7 +38,7 @@ pub(crate) struct Fields {
     /// There is a coding besides chunked; the application has to know what to do with it.
     pub(crate) has_other_coding: bool,
     /// What is wrong with the framing, first come: it is said when all fields have been judged.
-    misframed: Option<Refusal>,
+    misframed: Option<Box<Refusal>>,
     /// The parser must be told something else.
     pub(crate) edited: bool,
 }
@@ -55,19 +55,10 @@ impl Fields {
             return Err(Refusal::long_fields("limit request headers fields"));
         }
         self.count += 1;
-        let first = if rules.permits_folding { first_line(line) } else { line };
-        let Some(colon) = memchr::memchr(b':', first).filter(|at| *at > 0) else {
-            return Err(Refusal::field(first));
+        let (name, text) = match rules::token_length(line) {
+            length if length > 0 && line.get(length) == Some(&b':') => (&line[..length], &line[length + 1..]),
+            _ => self.split_odd(line, rules)?,
         };
-        let mut name = &line[..colon];
-        if rules.strips_blanks {
-            let length = name.iter().rposition(|byte| !rules::is_blank(*byte)).map_or(0, |last| last + 1);
-            self.edited |= length < colon;
-            name = &name[..length];
-        }
-        if !rules::is_token(name) {
-            return Err(Refusal::field_name(name));
-        }
         if self.section == Section::Trailer && is_forbidden_in_trailers(name) {
             return Err(Refusal::field_name(&name.to_ascii_uppercase()));
         }
@@ -75,7 +66,7 @@ impl Fields {
             return Err(Refusal::folding(&name.to_ascii_uppercase()));
         }
         let too_long = line.len() + "\r\n".len() > rules.field_size;
-        let value = value(&line[colon + 1..], rules);
+        let value = value(text, rules);
         if matches!(value, Cow::Owned(_)) {
             self.edited = true;
             if too_long {
@@ -89,6 +80,21 @@ impl Fields {
             return Err(Refusal::long_fields("limit request headers fields size"));
         }
         self.heed(name, &value, rules)
+    }
+
+    /// Name and value of a line that does not begin with a name and a colon.
+    fn split_odd<'a>(&mut self, line: &'a [u8], rules: &Rules) -> Result<(&'a [u8], &'a [u8]), Refusal> {
+        let first = if rules.permits_folding { first_line(line) } else { line };
+        let Some(colon) = memchr::memchr(b':', first).filter(|at| *at > 0) else {
+            return Err(Refusal::field(first));
+        };
+        let mut name = &line[..colon];
+        if rules.strips_blanks {
+            let length = name.iter().rposition(|byte| !rules::is_blank(*byte)).map_or(0, |last| last + 1);
+            self.edited |= length < colon;
+            name = &name[..length];
+        }
+        if rules::is_token(name) { Ok((name, &line[colon + 1..])) } else { Err(Refusal::field_name(name)) }
     }
 
     /// Judges those fields that have a meaning here.
@@ -143,13 +149,13 @@ impl Fields {
     }
 
     fn misframe(&mut self, refusal: Refusal) {
-        self.misframed.get_or_insert(refusal);
+        self.misframed.get_or_insert_with(|| Box::new(refusal));
     }
 
     /// How the body is delimited, now that all fields are known.
     pub(crate) fn framing(&mut self, version: (u8, u8)) -> Result<Framing, Refusal> {
         if let Some(refusal) = self.misframed.take() {
-            return Err(refusal);
+            return Err(*refusal);
         }
         if self.has_coding && (!self.chunked || version < (1, 1)) {
             return Err(Refusal::field(b"TRANSFER-ENCODING"));

@@ -17,6 +17,7 @@ use ferricorn_application::target::AsSent;
 use crate::chunks;
 use crate::fields::Framing;
 use crate::head::{HeadReader, TrailerReader};
+use crate::proxy_protocol::Preface;
 use crate::refusal::Refusal;
 use crate::rules::Rules;
 
@@ -32,8 +33,9 @@ pub(crate) enum Step {
 }
 
 /// What is expected next.
-#[derive(Debug)]
 enum State {
+    /// What a proxy says about the connection, perhaps.
+    Preface(Preface),
     Head(HeadReader),
     /// Bytes of a body whose length is known.
     Body(u64),
@@ -49,7 +51,7 @@ enum State {
 /// What the parser is not told of a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Note {
-    pub(crate) sent: Option<AsSent>,
+    pub(crate) sent: Option<Box<AsSent>>,
     /// Its method is CONNECT.
     pub(crate) connects: bool,
     /// No request can follow on this connection.
@@ -97,14 +99,23 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    pub(crate) fn new(rules: Rc<Rules>, notes: Rc<Notes>) -> Self {
-        Self { state: State::Head(HeadReader::default()), rules, notes }
+    /// `preface`: whether, and from whom, something is expected before the first head.
+    pub(crate) fn new(rules: Rc<Rules>, notes: Rc<Notes>, preface: Option<Preface>) -> Self {
+        let state = preface.map_or_else(|| State::Head(HeadReader::default()), State::Preface);
+        Self { state, rules, notes }
     }
 
     /// Judges the first of these bytes.
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step, Refusal> {
         match &mut self.state {
             _ if bytes.is_empty() => Ok(Step::More),
+            State::Preface(preface) => match preface.read(bytes)? {
+                None => Ok(Step::More),
+                Some(length) => {
+                    self.state = State::Head(HeadReader::default());
+                    if length > 0 { Ok(Step::Replace(length, Vec::new())) } else { self.step(bytes) }
+                }
+            },
             State::Head(reader) => match reader.read(bytes, &self.rules)? {
                 None => Ok(Step::More),
                 Some(head) => {
@@ -200,7 +211,7 @@ mod tests {
 
     fn guard() -> (Guard, Rc<Notes>) {
         let notes = Rc::new(Notes::default());
-        (Guard::new(Rc::new(Rules::default()), Rc::clone(&notes)), notes)
+        (Guard::new(Rc::new(Rules::default()), Rc::clone(&notes), None), notes)
     }
 
     /// What the parser would see of a stream that arrives in pieces of this size, and how it ends.

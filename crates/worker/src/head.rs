@@ -79,7 +79,7 @@ pub(crate) struct Head {
     /// What the parser is told in its place.
     pub(crate) replacement: Option<Vec<u8>>,
     /// What the parser is not told.
-    pub(crate) sent: Option<AsSent>,
+    pub(crate) sent: Option<Box<AsSent>>,
     /// Its method is CONNECT, which the parser is not told.
     pub(crate) connects: bool,
     /// No request can follow on this connection.

@@ -10,6 +10,7 @@
 //! - `wire`: the client's socket as hyper sees it
 //! - `guard`: judges what arrives, before hyper: `request_line`, `fields` and `head`, `chunks`, by
 //!   the `rules` of the settings
+//! - `proxy_protocol`: what a proxy says about a connection before the first head
 //! - `connection`: one client; hyper parses, `policy` judges, `body` gathers
 //! - `http2`: the same for clients that speak HTTP/2, one request for each stream; `parting`: how they leave
 //! - `refusal`: what is said to a client that is not served; `farewell`: how that is said
@@ -40,6 +41,7 @@ mod hints;
 mod http2;
 mod parting;
 mod policy;
+mod proxy_protocol;
 mod pump;
 mod refusal;
 mod request_line;

@@ -80,6 +80,24 @@ impl Refusal {
         Self::bad(format!("Expected HTTP/2 connection preface, got b{}", quoted_bytes(begins)))
     }
 
+    pub(crate) fn proxy_line(line: &[u8]) -> Self {
+        let cause = format!("Invalid PROXY line: {}", quoted(line));
+        Self { detail: format!("'{cause}'"), ..Self::bad(cause) }
+    }
+
+    /// Gunicorn blames itself for these.
+    pub(crate) fn proxy_header(what: &str) -> Self {
+        let bad = Self::bad(format!("Invalid PROXY header: {what}"));
+        let (status, reason) = (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+        Self { status, reason, detail: String::new(), ..bad }
+    }
+
+    /// This peer may not speak the PROXY protocol.
+    pub(crate) fn proxy(address: &str) -> Self {
+        let bad = Self::bad(format!("Proxy request from {} not allowed", quoted(address.as_bytes())));
+        Self { status: StatusCode::FORBIDDEN, reason: "Forbidden", detail: "Request forbidden".to_owned(), ..bad }
+    }
+
     /// There is no room for the body.
     pub(crate) fn storage() -> Self {
         let bad = Self::bad("The request body cannot be stored.".to_owned());

@@ -20,7 +20,7 @@ pub(crate) struct RequestLine {
     /// CONNECT: whatever follows the request is not HTTP.
     pub(crate) connects: bool,
     /// What the parser is not told.
-    pub(crate) sent: Option<AsSent>,
+    pub(crate) sent: Option<Box<AsSent>>,
     /// What the parser is told in the line's place, without the line's end.
     pub(crate) replacement: Option<Vec<u8>>,
 }
@@ -42,7 +42,7 @@ pub(crate) fn judge(line: &[u8], rules: &Rules) -> Result<RequestLine, Refusal> 
     replacement.push(b' ');
     replacement.extend_from_slice(if odd_target.is_some() { b"/" } else { target });
     replacement.extend_from_slice(if version < (1, 1) { b" HTTP/1.0" } else { b" HTTP/1.1" });
-    let sent = AsSent { target: odd_target, version: odd_version.then_some(version) };
+    let sent = Box::new(AsSent { target: odd_target, version: odd_version.then_some(version) });
     Ok(RequestLine { version, connects, sent: Some(sent), replacement: Some(replacement) })
 }
 
@@ -125,7 +125,7 @@ mod tests {
         }
         let judged = judge(b"GET /a HTTP/1.7", &Rules::default()).unwrap();
         assert_eq!(judged.replacement.unwrap(), b"GET /a HTTP/1.1");
-        assert_eq!(judged.sent.unwrap(), AsSent { target: None, version: Some((1, 7)) });
+        assert_eq!(*judged.sent.unwrap(), AsSent { target: None, version: Some((1, 7)) });
     }
 
     #[test]

@@ -94,8 +94,9 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && all(text, TOKEN)
 }
 
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    SETS[usize::from(byte)] & TOKEN != 0
+/// How many bytes at the beginning belong to a token.
+pub(crate) fn token_length(text: &[u8]) -> usize {
+    text.iter().position(|byte| SETS[usize::from(*byte)] & TOKEN == 0).unwrap_or(text.len())
 }
 
 /// Whether the parser's Uri holds this target, a path and perhaps a query, as it is.

@@ -97,6 +97,8 @@ struct Waiting {
     waker: Option<Waker>,
     /// It waits for the worker to be idle, not for a connection.
     held_back: bool,
+    /// Connections that it may take all the same.
+    allowance: u64,
 }
 
 /// See the module.
@@ -132,6 +134,8 @@ pub(crate) struct Shared {
     /// Counts the sweeper's rounds: time in which the worker was able to see its connections.
     pub(crate) tick: Cell<u64>,
     served: Cell<u64>,
+    /// `served` at the last tick.
+    served_before: Cell<u64>,
     /// How many requests this worker serves before it asks for a successor.
     share: Option<u64>,
     /// A signal has come that the application wants to see.
@@ -175,6 +179,7 @@ impl Shared {
             now: Cell::new(clock::monotonic()),
             tick: Cell::new(1),
             served: Cell::new(0),
+            served_before: Cell::new(0),
             share,
             signalled: Cell::new(false),
             look_at_sources: Cell::new(false),
@@ -261,12 +266,7 @@ impl Shared {
     }
 
     pub(crate) fn connection_ended(&self, number: u64) {
-        let open = self.open.borrow_mut().remove(&number);
-        if let Some(open) = open
-            && open.activity.busy.get()
-        {
-            self.withdraw(&open.activity);
-        }
+        self.open.borrow_mut().remove(&number);
         self.wake_held_back();
         self.changed.notify_one();
     }
@@ -294,20 +294,48 @@ impl Shared {
     }
 
     /// Connections are taken only while no call runs and none waits, or a thread is idle: what this worker cannot
-    /// serve now stays in the kernel's queue for a worker that can. The waker hears of a change.
+    /// serve now stays in the kernel's queue for a worker that can. What still waits there when the
+    /// sweeper ticks has found no such worker, and clients that came first are not to be served
+    /// alone for ever: as many as calls have ended since the last tick are taken all the same. The
+    /// waker hears of a change.
     pub(crate) fn may_accept(&self, number: usize, waker: &Waker) -> bool {
         let idle = match &self.crew {
             Some(crew) => crew.has_idle_thread(),
             None => !self.in_call.get() && !self.has_queued(),
         };
-        let may = idle && self.open.borrow().len() < self.settings.worker_connections;
+        let has_room = self.open.borrow().len() < self.settings.worker_connections;
+        let mut may = idle && has_room;
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
+            if !may && has_room && waiting.allowance > 0 {
+                waiting.allowance -= 1;
+                may = true;
+            }
             waiting.held_back = !may;
             if !waiting.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
                 waiting.waker = Some(waker.clone());
             }
         }
         may
+    }
+
+    /// The acceptor that was let look has found nothing: the next to come is for an idle worker.
+    pub(crate) fn nothing_waits(&self, number: usize) {
+        if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
+            waiting.allowance = 0;
+        }
+    }
+
+    /// Lets those who are held back take what the worker can serve until the next tick.
+    fn allow_as_many_as_ended(&self) {
+        let ended = self.served.get() - self.served_before.replace(self.served.get());
+        let mut acceptors = self.acceptors.borrow_mut();
+        for waiting in acceptors.values_mut() {
+            waiting.allowance = if waiting.held_back { ended } else { 0 };
+        }
+        drop(acceptors);
+        if ended > 0 {
+            self.wake_held_back();
+        }
     }
 
     pub(crate) fn begin_call(&self, job: &Job) {
@@ -391,6 +419,7 @@ impl Shared {
     }
 
     pub(crate) fn tick_passed(&self) {
+        self.allow_as_many_as_ended();
         if self.settings.reload && self.tick.get().is_multiple_of(TICKS_BETWEEN_LOOKS) {
             self.look_at_sources.set(true);
             self.changed.notify_one();

@@ -55,8 +55,13 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(socket: Socket, notes: Rc<Notes>, activity: Rc<Activity>, shared: Rc<Shared>) -> Self {
-        let guard = Guard::new(Rc::clone(&shared.rules), Rc::clone(&notes));
+    pub(crate) fn new(
+        socket: Socket,
+        guard: Guard,
+        notes: Rc<Notes>,
+        activity: Rc<Activity>,
+        shared: Rc<Shared>,
+    ) -> Self {
         Self { socket, guard, held: Held::default(), notes, activity, shared }
     }
 
@@ -85,11 +90,13 @@ impl Wire {
     }
 
     /// Reads straight into hyper's buffer. What cannot go on as it is, is taken out again and held.
-    fn poll_direct(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// `false`: the stream has ended.
+    fn poll_direct(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
         self.note_progress();
         self.note_head();
+        let arrived = buffer.filled().len() > before;
         let mut good = before;
         while good < buffer.filled().len() {
             match self.guard.step(&buffer.filled()[good..]) {
@@ -110,7 +117,7 @@ impl Wire {
             }
         }
         buffer.set_filled(good);
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(arrived))
     }
 
     /// Moves on what is held and judged good, as far as there is room.
@@ -160,8 +167,7 @@ impl AsyncRead for Wire {
                 return Poll::Ready(Ok(()));
             }
             if self.held.is_empty() {
-                ready!(self.poll_direct(context, buffer))?;
-                if buffer.filled().len() > before || self.held.is_empty() {
+                if !ready!(self.poll_direct(context, buffer))? || buffer.filled().len() > before {
                     return Poll::Ready(Ok(()));
                 }
                 continue;

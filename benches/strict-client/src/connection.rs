@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 
-use super::http::{Fault, Framing, Head, Response};
-use super::tls::TlsClient;
-use super::wait::PATIENCE;
+use crate::http::{Fault, Framing, Head, Response};
+use crate::tls::TlsClient;
+
+/// How long anything may take that should happen at once, on a loaded machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub enum Address {
     /// A TCP port.
     Tcp(SocketAddr),
     /// A TCP port with TLS.
@@ -26,7 +28,7 @@ pub(crate) enum Address {
 impl Address {
     /// Reads an address as it stands in the log: `http://127.0.0.1:8000`, `https://...`, `unix:path`, relative to `dir`.
     #[track_caller]
-    pub(crate) fn parse(text: &str, dir: &Path) -> Self {
+    pub fn parse(text: &str, dir: &Path) -> Self {
         if let Some(path) = text.strip_prefix("unix:") {
             return Self::Unix(dir.join(path));
         }
@@ -41,7 +43,7 @@ impl Address {
 
     /// The TCP port.
     #[track_caller]
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         match self {
             Self::Tcp(address) | Self::Tls(address) => address.port(),
             Self::Unix(path) => panic!("{} has no port", path.display()),
@@ -59,17 +61,17 @@ enum Stream {
 
 /// An open connection and what it has received beyond the last response.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     stream: Stream,
     /// Bytes received and not yet consumed.
     buffer: Vec<u8>,
     /// TLS ended, and the server had not said so.
-    pub(crate) ended_abruptly: bool,
+    pub ended_abruptly: bool,
 }
 
 impl Connection {
     /// Connects.
-    pub(crate) fn open(address: &Address) -> Result<Self, Fault> {
+    pub fn open(address: &Address) -> Result<Self, Fault> {
         let stream = match address {
             Address::Tcp(address) => Stream::Tcp(TcpStream::connect_timeout(address, PATIENCE)?),
             Address::Tls(_) => return Self::open_tls(address, &TlsClient::default()),
@@ -81,7 +83,7 @@ impl Connection {
     }
 
     /// Connects with TLS, and shakes hands.
-    pub(crate) fn open_tls(address: &Address, client: &TlsClient) -> Result<Self, Fault> {
+    pub fn open_tls(address: &Address, client: &TlsClient) -> Result<Self, Fault> {
         let (Address::Tcp(address) | Address::Tls(address)) = address else { panic!("no TLS over {address:?}") };
         let mut socket = TcpStream::connect_timeout(address, PATIENCE)?;
         socket.set_read_timeout(Some(PATIENCE))?;
@@ -100,7 +102,7 @@ impl Connection {
 
     /// What was agreed on with TLS.
     #[track_caller]
-    pub(crate) fn session(&self) -> &ClientConnection {
+    pub fn session(&self) -> &ClientConnection {
         match &self.stream {
             Stream::Tls(stream) => &stream.conn,
             other => panic!("no TLS on {other:?}"),
@@ -108,7 +110,7 @@ impl Connection {
     }
 
     /// How long a read may wait.
-    pub(crate) fn patience(&self, limit: Duration) {
+    pub fn patience(&self, limit: Duration) {
         let set = match &self.stream {
             Stream::Tcp(stream) => stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(limit))),
             Stream::Tls(stream) => {
@@ -121,7 +123,7 @@ impl Connection {
 
     /// The client's own port.
     #[track_caller]
-    pub(crate) fn local_port(&self) -> u16 {
+    pub fn local_port(&self) -> u16 {
         match &self.stream {
             Stream::Tcp(stream) => stream.local_addr().expect("a connected socket has an address").port(),
             Stream::Tls(stream) => stream.sock.local_addr().expect("a connected socket has an address").port(),
@@ -131,12 +133,12 @@ impl Connection {
 
     /// Sends bytes.
     #[track_caller]
-    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes.as_ref()).unwrap_or_else(|fault| panic!("cannot send: {fault:?}"));
     }
 
     /// Sends bytes, if the other side takes them.
-    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    pub fn try_send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         match &mut self.stream {
             Stream::Tcp(stream) => stream.write_all(bytes)?,
             Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush())?,
@@ -146,7 +148,7 @@ impl Connection {
     }
 
     /// Says that no more bytes will be sent.
-    pub(crate) fn finish_sending(&mut self) {
+    pub fn finish_sending(&mut self) {
         let done = match &mut self.stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Tls(stream) => {
@@ -160,25 +162,25 @@ impl Connection {
 
     /// Sends a GET that leaves the connection open, and reads the response.
     #[track_caller]
-    pub(crate) fn get(&mut self, target: &str) -> Response {
+    pub fn get(&mut self, target: &str) -> Response {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         self.response()
     }
 
     /// Reads one response.
     #[track_caller]
-    pub(crate) fn response(&mut self) -> Response {
+    pub fn response(&mut self) -> Response {
         self.response_to("GET")
     }
 
     /// Reads the response to a request of `method`.
     #[track_caller]
-    pub(crate) fn response_to(&mut self, method: &str) -> Response {
+    pub fn response_to(&mut self, method: &str) -> Response {
         self.try_response_to(method).unwrap_or_else(|fault| panic!("no response: {fault:?}, buffer {:?}", self.shown()))
     }
 
     /// Reads the response to a request of `method`, or says why there is none.
-    pub(crate) fn try_response_to(&mut self, method: &str) -> Result<Response, Fault> {
+    pub fn try_response_to(&mut self, method: &str) -> Result<Response, Fault> {
         let head = self.try_head()?;
         let framing = head.framing(method);
         let body = match framing {
@@ -192,26 +194,26 @@ impl Connection {
 
     /// Reads one head and nothing of the body.
     #[track_caller]
-    pub(crate) fn head(&mut self) -> Head {
+    pub fn head(&mut self) -> Head {
         self.try_head().unwrap_or_else(|fault| panic!("no head: {fault:?}, buffer {:?}", self.shown()))
     }
 
     /// Reads one chunk of a chunked body; the empty one is the last.
     #[track_caller]
-    pub(crate) fn chunk(&mut self) -> Vec<u8> {
+    pub fn chunk(&mut self) -> Vec<u8> {
         self.try_chunk().unwrap_or_else(|fault| panic!("no chunk: {fault:?}, buffer {:?}", self.shown()))
     }
 
     /// Reads a head and the first chunk after it.
     #[track_caller]
-    pub(crate) fn chunk_after_head(&mut self) -> Vec<u8> {
+    pub fn chunk_after_head(&mut self) -> Vec<u8> {
         self.head();
         self.chunk()
     }
 
     /// Waits for the end of the connection, a clean one or a reset, and gives what came before it.
     #[track_caller]
-    pub(crate) fn drain(&mut self) -> Vec<u8> {
+    pub fn drain(&mut self) -> Vec<u8> {
         match self.rest() {
             Ok(rest) => rest,
             Err(Fault::Reset) => std::mem::take(&mut self.buffer),
@@ -220,7 +222,7 @@ impl Connection {
     }
 
     /// Reads one head, or says why there is none.
-    pub(crate) fn try_head(&mut self) -> Result<Head, Fault> {
+    pub fn try_head(&mut self) -> Result<Head, Fault> {
         let end = self.find(b"\r\n\r\n")?;
         let head = self.consume(end + 4);
         Head::parse(&head[..end])
@@ -254,14 +256,17 @@ impl Connection {
             if let Some(at) = self.buffer.windows(mark.len()).position(|window| window == mark) {
                 return Ok(at);
             }
-            if self.fill()? == 0 {
-                return Err(if self.buffer.is_empty() { Fault::Closed } else { Fault::Truncated });
+            match self.fill() {
+                Ok(0) if self.buffer.is_empty() => return Err(Fault::Closed),
+                Ok(0) | Err(Fault::Reset) if !self.buffer.is_empty() => return Err(Fault::Truncated),
+                Ok(_) => {}
+                Err(fault) => return Err(fault),
             }
         }
     }
 
     /// Reads exactly `count` bytes.
-    pub(crate) fn take(&mut self, count: usize) -> Result<Vec<u8>, Fault> {
+    pub fn take(&mut self, count: usize) -> Result<Vec<u8>, Fault> {
         while self.buffer.len() < count {
             if self.fill().map_err(in_body)? == 0 {
                 return Err(Fault::Truncated);

@@ -4,7 +4,7 @@ use std::io;
 
 /// What went wrong with one exchange.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The connection was refused.
     Refused,
     /// The connection was reset.
@@ -33,7 +33,7 @@ impl From<io::Error> for Fault {
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub enum Framing {
     /// There is no body: HEAD, 1xx, 204, 304.
     None,
     /// `Content-Length`.
@@ -46,20 +46,20 @@ pub(crate) enum Framing {
 
 /// The status line and the headers of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub struct Head {
     /// `HTTP/1.1`.
-    pub(crate) version: String,
+    pub version: String,
     /// `200`.
-    pub(crate) status: u16,
+    pub status: u16,
     /// `OK`.
-    pub(crate) reason: String,
+    pub reason: String,
     /// In the order of arrival, names as they came.
-    pub(crate) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
 }
 
 impl Head {
     /// Parses everything up to, not including, the empty line.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, Fault> {
+    pub fn parse(text: &[u8]) -> Result<Self, Fault> {
         let text: String = text.iter().map(|byte| char::from(*byte)).collect();
         let garbled = || Fault::Garbled(text.clone());
         let mut lines = text.split("\r\n");
@@ -81,17 +81,17 @@ impl Head {
     }
 
     /// The first value of `name`, compared without case.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// All values of `name`, in order.
-    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+    pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
     }
 
     /// How the body of this response to `method` ends.
-    pub(crate) fn framing(&self, method: &str) -> Framing {
+    pub fn framing(&self, method: &str) -> Framing {
         let length = self.header("content-length").and_then(|length| length.parse().ok());
         if method == "HEAD" || self.status < 200 || self.status == 204 || self.status == 304 {
             Framing::None
@@ -103,7 +103,7 @@ impl Head {
     }
 
     /// Whether the server says that it will close the connection (or never said that it keeps it, on HTTP/1.0).
-    pub(crate) fn closes(&self) -> bool {
+    pub fn closes(&self) -> bool {
         let connection = self.header("connection").unwrap_or_default();
         match self.version.as_str() {
             "HTTP/1.0" => !connection.eq_ignore_ascii_case("keep-alive"),
@@ -114,34 +114,34 @@ impl Head {
 
 /// A complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Response {
+pub struct Response {
     /// Status line and headers.
-    pub(crate) head: Head,
+    pub head: Head,
     /// How the body's end was told.
-    pub(crate) framing: Framing,
+    pub framing: Framing,
     /// The body, decoded.
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Response {
     /// The status code.
-    pub(crate) fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         self.head.status
     }
 
     /// The body as text.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The first value of `name`.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
     }
 
     /// Panics unless the status is `status` and the body `body`.
     #[track_caller]
-    pub(crate) fn expect(&self, status: u16, body: &str) -> &Self {
+    pub fn expect(&self, status: u16, body: &str) -> &Self {
         assert_eq!((self.status(), self.text().as_str()), (status, body), "{:?}", self.head);
         self
     }
