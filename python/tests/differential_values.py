@@ -15,7 +15,7 @@ IN_FILES: dict[str, tuple[str, ...]] = {
     "backlog": NUMBERS,
     "workers": NUMBERS,
     "worker_class": ("'sync'", "'gthread'", "'gunicorn.workers.sync.SyncWorker'", "gthread.ThreadWorker"),
-    "threads": ("1", "'1'", "0", "True"),
+    "threads": ("1", "'7'", "0", "True", "1000"),
     "worker_connections": NUMBERS,
     "max_requests": NUMBERS,
     "max_requests_jitter": NUMBERS,
@@ -132,7 +132,7 @@ ALONE: dict[str, tuple[tuple[str, str], ...]] = {
 BY_FLAG: dict[str, tuple[str, ...]] = {
     "bind": ("127.0.0.1:1", "unix:x", "[::1]:2", "localhost"),
     "worker_class": ("sync", "gthread", "gunicorn.workers.gthread.ThreadWorker"),
-    "threads": ("1", "0"),
+    "threads": ("1", "0", "4"),
     "reload_engine": ("auto", "poll", "inotify"),
     "reload_extra_files": ("extra.txt", "*.txt"),
     "user": ("0", "root"),
@@ -166,21 +166,17 @@ OF_KIND = {"int": ("0", "7", "1000000"), "str": ("text", " padded ", ""), "appen
 # What ours does not have: a line of a file, and the flag for the same. Gunicorn prints it, ours refuses it by name.
 ABSENT = (
     ("spew = True", "--spew"),
-    ("threads = 2", "--threads=2"),
     ("protocol = 'uwsgi'", "--protocol=uwsgi"),
     ("keyfile = 'x.pem'", "--keyfile=x.pem"),
     ("certfile = 'x.pem'", "--certfile=x.pem"),
     ("http2_cleartext = 'both'", "--http2-cleartext=both"),
-    ("proxy_protocol = 'auto'", "--proxy-protocol=auto"),
-    ("permit_obsolete_folding = True", "--permit-obsolete-folding"),
-    ("strip_header_spaces = True", "--strip-header-spaces"),
-    ("permit_unconventional_http_version = True", "--permit-unconventional-http-version"),
     ("dirty_workers = 1", "--dirty-workers=1"),
 )
 
 # Lines of a file that Gunicorn prints and ours refuses, and why.
 STRICTER = {
     "bind = '127.0.0.1:port'": "no port; Gunicorn notices when it starts",
+    "threads = 1001": "more than there can be; Gunicorn starts any number",
     "bind = []": "no address at all; Gunicorn starts, and nobody can reach it",
     "raw_env = ['x']": "no pair; Gunicorn notices when it starts",
     "statsd_host = 'localhost:70000'": "no port; Gunicorn fails at the first metric",
