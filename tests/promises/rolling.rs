@@ -97,13 +97,15 @@ fn recycling_goes_worker_by_worker() {
 fn an_idle_connection_is_good_for_one_more_request() {
     only_ferricorn!(CLOSES);
     let server = Launch::app("plain").args("--keep-alive 30").start();
-    let mut kept = server.connect();
-    let old = kept.get("/pid").text();
+    let (mut busy, mut idle) = (server.connect(), server.connect());
+    let old = busy.get("/pid").text();
+    idle.get("/pid").expect(200, &old);
     server.signal(Signal::SIGHUP);
-    server.wait_for("an answer by a new worker", || (server.serving_pid().to_string() != old).then_some(()));
-    let answer = kept.get("/pid");
+    // By this the old worker shows that it has been told to leave.
+    server.wait_for("an answer that closes", || busy.get("/pid").expect(200, &old).head.closes().then_some(()));
+    let answer = idle.get("/pid");
     assert!(answer.expect(200, &old).head.closes(), "{:?}", answer.head);
-    assert_eq!(kept.drain(), b"");
+    assert_eq!(idle.drain(), b"");
     wait_gone(Pid::from_raw(old.parse().unwrap()));
 }
 
