@@ -77,6 +77,7 @@ IN_FILES: dict[str, tuple[str, ...]] = {
     "proxy_allow_ips": ADDRESSES,
     "protocol": ("'http'",),
     "uwsgi_allow_ips": ADDRESSES,
+    # A file that is not there is refused by ours, after the settings were printed.
     "keyfile": ("None", "''"),
     "certfile": ("None", "''"),
     "ssl_version": ("2", "'TLS'", "ssl.PROTOCOL_TLS_SERVER"),
@@ -84,9 +85,9 @@ IN_FILES: dict[str, tuple[str, ...]] = {
     "ca_certs": PATHS,
     "suppress_ragged_eofs": SWITCHES,
     "do_handshake_on_connect": SWITCHES,
-    "ciphers": TEXTS,
+    "ciphers": ("'ECDHE-RSA-AES128-GCM-SHA256'", "' ECDHE-RSA-AES128-GCM-SHA256 '", "''", "None"),
     "http_protocols": ("'h1'", "' H1 '", "'H1'"),
-    "http2_cleartext": ("'off'", "'OFF'", "False", "None"),
+    "http2_cleartext": ("'off'", "'OFF'", "'prior-knowledge'", "False", "None"),
     "http2_max_concurrent_streams": ("1", "'12'", "1000000"),
     "http2_initial_window_size": NUMBERS,
     "http2_max_frame_size": ("16384", "'20000'", "16777215"),
@@ -149,11 +150,12 @@ BY_FLAG: dict[str, tuple[str, ...]] = {
     "protocol": ("http",),
     "keyfile": ("",),
     "certfile": ("",),
+    "ciphers": ("ECDHE-RSA-AES128-GCM-SHA256", ""),
     "ssl_version": ("2",),
     "cert_reqs": ("0", "2"),
     "http_protocols": ("h1", "H1"),
     "http2_max_concurrent_streams": ("1", "1000000"),
-    "http2_cleartext": ("off", "OFF"),
+    "http2_cleartext": ("off", "OFF", "prior-knowledge"),
     "http2_max_frame_size": ("16384", "20000"),
     "asgi_loop": ("auto", "uvloop"),
     "asgi_lifespan": ("auto", "OFF"),
@@ -167,9 +169,6 @@ OF_KIND = {"int": ("0", "7", "1000000"), "str": ("text", " padded ", ""), "appen
 ABSENT = (
     ("spew = True", "--spew"),
     ("protocol = 'uwsgi'", "--protocol=uwsgi"),
-    ("keyfile = 'x.pem'", "--keyfile=x.pem"),
-    ("certfile = 'x.pem'", "--certfile=x.pem"),
-    ("http2_cleartext = 'both'", "--http2-cleartext=both"),
     ("dirty_workers = 1", "--dirty-workers=1"),
 )
 
@@ -177,6 +176,8 @@ ABSENT = (
 STRICTER = {
     "bind = '127.0.0.1:port'": "no port; Gunicorn notices when it starts",
     "threads = 1001": "more than there can be; Gunicorn starts any number",
+    "ciphers = 'text'": "no cipher; Gunicorn notices when it starts",
+    "http2_cleartext = 'both'": "HTTP/2 has given up the change of protocol in the middle of a connection",
     "bind = []": "no address at all; Gunicorn starts, and nobody can reach it",
     "raw_env = ['x']": "no pair; Gunicorn notices when it starts",
     "statsd_host = 'localhost:70000'": "no port; Gunicorn fails at the first metric",
