@@ -84,7 +84,7 @@ IN_FILES: dict[str, tuple[str, ...]] = {
     "ca_certs": PATHS,
     "suppress_ragged_eofs": SWITCHES,
     "do_handshake_on_connect": SWITCHES,
-    "ciphers": TEXTS,
+    "ciphers": ("None", "'HIGH'", "'ECDHE-RSA-AES128-GCM-SHA256'"),
     "http_protocols": ("'h1'", "' H1 '", "'H1'"),
     "http2_cleartext": ("'off'", "'OFF'", "False", "None"),
     "http2_max_concurrent_streams": ("1", "'12'", "1000000"),
@@ -151,6 +151,7 @@ BY_FLAG: dict[str, tuple[str, ...]] = {
     "certfile": ("",),
     "ssl_version": ("2",),
     "cert_reqs": ("0", "2"),
+    "ciphers": ("HIGH", "ECDHE-RSA-AES128-GCM-SHA256"),
     "http_protocols": ("h1", "H1"),
     "http2_max_concurrent_streams": ("1", "1000000"),
     "http2_cleartext": ("off", "OFF"),
@@ -166,15 +167,9 @@ OF_KIND = {"int": ("0", "7", "1000000"), "str": ("text", " padded ", ""), "appen
 # What ours does not have: a line of a file, and the flag for the same. Gunicorn prints it, ours refuses it by name.
 ABSENT = (
     ("spew = True", "--spew"),
-    ("threads = 2", "--threads=2"),
     ("protocol = 'uwsgi'", "--protocol=uwsgi"),
     ("keyfile = 'x.pem'", "--keyfile=x.pem"),
-    ("certfile = 'x.pem'", "--certfile=x.pem"),
     ("http2_cleartext = 'both'", "--http2-cleartext=both"),
-    ("proxy_protocol = 'auto'", "--proxy-protocol=auto"),
-    ("permit_obsolete_folding = True", "--permit-obsolete-folding"),
-    ("strip_header_spaces = True", "--strip-header-spaces"),
-    ("permit_unconventional_http_version = True", "--permit-unconventional-http-version"),
     ("dirty_workers = 1", "--dirty-workers=1"),
 )
 
