@@ -40,7 +40,7 @@ class Context(ssl.SSLContext):
     chain: tuple[str, str] | None = None
     cipher_list: str | None = None
 
-    def __init__(self, protocol: int = ssl.PROTOCOL_TLS_SERVER) -> None:
+    def __init__(self, protocol: int) -> None:
         self.authorities: list[str] = []
 
     def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
@@ -79,7 +79,7 @@ def revised(cfg: Any) -> Revised:
     """Call the hook, and say what has become of the context that it was given."""
 
     def default_ssl_context_factory() -> Context:
-        context = Context()
+        context = Context(ssl.PROTOCOL_TLS_SERVER)
         if cfg.ca_certs:
             context.load_verify_locations(cfg.ca_certs)
         context.load_cert_chain(cfg.certfile, cfg.keyfile)

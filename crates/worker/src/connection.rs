@@ -56,7 +56,8 @@ pub(crate) fn serve(shared: &Rc<Shared>, raw: Raw, connection: Connection) {
         let _ended = ended;
         match greet(&client.shared, raw, &client.connection, &client.activity).await {
             Greeting::Http1(socket) => speak_http(client, socket).await,
-            Greeting::Http2(socket) => http2::speak(client, socket).await,
+            // Boxed, as is the greeting: most connections need no room for it.
+            Greeting::Http2(socket) => Box::pin(http2::speak(client, socket)).await,
             Greeting::Refused(socket, refusal) => client.refuse_connection(client.wire(socket), &refusal).await,
             Greeting::Over => {}
         }

@@ -37,7 +37,7 @@ pub(crate) enum Greeting {
 /// Finds that out. A client that takes its time is the sweeper's business.
 pub(crate) async fn greet(shared: &Shared, raw: Raw, connection: &Connection, activity: &Activity) -> Greeting {
     if let Some(tls) = &shared.tls {
-        let greeting = secure(tls, raw, connection, activity).await;
+        let greeting = Box::pin(secure(tls, raw, connection, activity)).await;
         activity.last_progress.set(shared.tick.get());
         return greeting.unwrap_or_else(|error| {
             log_failure(connection, &error);
@@ -47,7 +47,7 @@ pub(crate) async fn greet(shared: &Shared, raw: Raw, connection: &Connection, ac
     if !shared.settings.http.cleartext || !shared.policy.trusts(&connection.remote) {
         return Greeting::Http1(Socket::Plain(raw));
     }
-    match awaits_preface(&raw).await {
+    match Box::pin(awaits_preface(&raw)).await {
         Ok(None) => Greeting::Http2(Socket::Plain(raw)),
         Ok(Some(refusal)) => Greeting::Refused(Socket::Plain(raw), refusal),
         Err(error) => {
