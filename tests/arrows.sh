@@ -18,12 +18,12 @@ ban() {
     done
 }
 
-ban ferricorn-unix tokio hyper pyo3 ferricorn-settings ferricorn-telemetry
-ban ferricorn-settings tokio hyper pyo3 ferricorn-telemetry
-ban ferricorn-application tokio hyper pyo3 ferricorn-settings
-ban ferricorn-telemetry tokio hyper pyo3
-ban ferricorn-mold tokio hyper pyo3 ferricorn-arbiter ferricorn-worker
-ban ferricorn-arbiter tokio hyper pyo3 ferricorn-worker
+ban ferricorn-unix tokio hyper rustls h2 pyo3 ferricorn-settings ferricorn-telemetry
+ban ferricorn-settings tokio hyper rustls h2 pyo3 ferricorn-telemetry
+ban ferricorn-application tokio hyper rustls h2 pyo3 ferricorn-settings
+ban ferricorn-telemetry tokio hyper rustls h2 pyo3
+ban ferricorn-mold tokio hyper rustls h2 pyo3 ferricorn-arbiter ferricorn-worker
+ban ferricorn-arbiter tokio hyper rustls h2 pyo3 ferricorn-worker
 ban ferricorn-worker pyo3 ferricorn-arbiter ferricorn-mold
 ban ferricorn-server pyo3
 

@@ -46,17 +46,17 @@ complete -c ferricorn -l statsd-host -d 'statsd server, host:port or unix://path
 complete -c ferricorn -l dogstatsd-tags -d 'tags for all metrics, separated by commas []' -r -f
 complete -c ferricorn -l statsd-prefix -d 'first part of all metric names []' -r -f
 complete -c ferricorn -s n -l name -d 'name in process titles, the application unless given [None]' -r -f
-complete -c ferricorn -l keyfile -d 'TLS private key file [None] (not supported)' -r -F
-complete -c ferricorn -l certfile -d 'TLS certificate file [None] (not supported)' -r -F
+complete -c ferricorn -l keyfile -d 'TLS private key file, PEM; without it the key is in certfile [None]' -r -F
+complete -c ferricorn -l certfile -d 'TLS certificate file, PEM, with the chain behind the certificate; turns TLS on [None]' -r -F
 complete -c ferricorn -l ssl-version -d 'without effect in Gunicorn too [2] (without effect)' -r -f
-complete -c ferricorn -l cert-reqs -d 'whether clients need a certificate: 0 no, 1 optional, 2 required [0] (without effect)' -r -f
-complete -c ferricorn -l ca-certs -d 'file of authorities for client certificates [None] (without effect)' -r -F
-complete -c ferricorn -l ciphers -d 'OpenSSL cipher list [None] (without effect)' -r -f
-complete -c ferricorn -l http-protocols -d 'h1, h2 or both, separated by commas [[\'h1\']] (without effect)' -r -f
-complete -c ferricorn -l http2-max-concurrent-streams -d 'most streams of an HTTP/2 connection at a time [100] (without effect)' -r -f
-complete -c ferricorn -l http2-initial-window-size -d 'first flow control window of HTTP/2 in bytes [65535] (without effect)' -r -f
-complete -c ferricorn -l http2-max-frame-size -d 'longest HTTP/2 frame in bytes [16384] (without effect)' -r -f
-complete -c ferricorn -l http2-max-header-list-size -d 'longest HTTP/2 header list in bytes [65536] (without effect)' -r -f
+complete -c ferricorn -l cert-reqs -d 'whether clients need a certificate: 0 no, 1 optional, 2 required [0]' -r -f
+complete -c ferricorn -l ca-certs -d 'file of authorities for client certificates [None]' -r -F
+complete -c ferricorn -l ciphers -d 'OpenSSL cipher list [None]' -r -f
+complete -c ferricorn -l http-protocols -d 'h1, h2 or both, separated by commas, preferred ones first [[\'h1\']]' -r -f
+complete -c ferricorn -l http2-max-concurrent-streams -d 'most streams of an HTTP/2 connection at a time [100]' -r -f
+complete -c ferricorn -l http2-initial-window-size -d 'first flow control window of HTTP/2 in bytes [65535]' -r -f
+complete -c ferricorn -l http2-max-frame-size -d 'longest HTTP/2 frame in bytes [16384]' -r -f
+complete -c ferricorn -l http2-max-header-list-size -d 'longest HTTP/2 header list in bytes, 0 for no other limit than those of requests [65536]' -r -f
 complete -c ferricorn -l dirty-app -d 'applications of the dirty pool, module:Class or module:Class:N [[]] (without effect)' -r -f
 complete -c ferricorn -l dirty-workers -d 'processes of the dirty pool, 0 for none [0] (not supported)' -r -f
 complete -c ferricorn -l dirty-timeout -d 'seconds a task of the dirty pool may take [300] (without effect)' -r -f
@@ -75,7 +75,7 @@ complete -c ferricorn -l proxy-protocol -d 'accept the PROXY protocol: off, v1, 
 v1\t''
 v2\t''
 auto\t''"
-complete -c ferricorn -l http2-cleartext -d 'HTTP/2 without TLS: off, prior-knowledge, upgrade or both [off] (not supported)' -r -f -a "off\t''
+complete -c ferricorn -l http2-cleartext -d 'HTTP/2 without TLS, from peers in forwarded_allow_ips: off or prior-knowledge [off]' -r -f -a "off\t''
 prior-knowledge\t''
 upgrade\t''
 both\t''"
@@ -111,7 +111,7 @@ complete -c ferricorn -l capture-output -d 'send what the application prints to 
 complete -c ferricorn -l log-syslog -d 'send the logs to syslog too [False]'
 complete -c ferricorn -s R -l enable-stdio-inheritance -d 'keep redirected stdout and stderr when daemon is on [False]'
 complete -c ferricorn -l enable-backlog-metric -d 'report how many connections wait to be accepted [False]'
-complete -c ferricorn -l suppress-ragged-eofs -d 'take a TLS connection cut short for one that was closed [True] (without effect)'
+complete -c ferricorn -l suppress-ragged-eofs -d 'take a TLS connection cut short for one that was closed [True]'
 complete -c ferricorn -l do-handshake-on-connect -d 'do the TLS handshake right at accept [False] (without effect)'
 complete -c ferricorn -l no-control-socket -d 'do without the control socket [False] (without effect)'
 complete -c ferricorn -l explain-config -d 'print every setting with its value and where it came from, then do as check_config'

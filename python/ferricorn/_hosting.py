@@ -92,6 +92,15 @@ class Host:
         self.server.log = log
         return log
 
+    def revised_tls(self) -> Any:
+        """Return what `ssl_context` makes of TLS; None if there is no such hook."""
+        if "ssl_context" not in self._defined:
+            return None
+        # OpenSSL is not loaded for those who have no use for it.
+        from ferricorn import _tls
+
+        return _tls.revised(self.cfg)
+
     def _called(self, name: str, value: Any) -> str:
         """Name a setting, its value and where it was set."""
         shown = repr(value) if isinstance(value, (str, int)) or value is None else f"<{_qualified(value)}()>"

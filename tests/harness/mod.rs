@@ -7,6 +7,7 @@
 //! - `http`: responses as parsed bytes; `connection`: one client connection; `strict`: the client that counts anomalies (all three
 //!   are in `benches/strict-client`, where people can use them, too);
 //! - `proxy`: HAProxy and nginx in front of a server;
+//! - `tls`: certificates of a test's own; `http2`: a client that speaks in frames;
 //! - `datagrams`: a socket of the test's own for statsd and syslog;
 //! - `wait`: waiting for a condition with a deadline. Nothing here sleeps for a fixed time and hopes.
 
@@ -14,12 +15,14 @@
 pub(crate) mod target;
 pub(crate) mod datagrams;
 pub(crate) mod finished;
+pub(crate) mod http2;
 pub(crate) mod launch;
 pub(crate) mod log;
 pub(crate) mod notes;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod tls;
 pub(crate) mod wait;
 pub(crate) mod workdir;
 

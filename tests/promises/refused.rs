@@ -4,12 +4,9 @@
 use crate::harness::Launch;
 
 /// Settings that are refused: a flag or none, the line of a conf file, and a word of the advice.
-const REFUSED: [(&str, &str, &str); 6] = [
+const REFUSED: [(&str, &str, &str); 3] = [
     ("--spew", "spew = True", "python -m trace"),
     ("--protocol uwsgi", "protocol = 'uwsgi'", "proxy_pass"),
-    ("--certfile server.pem", "certfile = 'server.pem'", "the proxy in front"),
-    ("--keyfile server.pem", "keyfile = 'server.pem'", "the proxy in front"),
-    ("--http2-cleartext both", "http2_cleartext = 'both'", "the proxy in front"),
     ("--dirty-workers 1", "dirty_workers = 1", "task queue"),
 ];
 

@@ -6,7 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustls::{ClientConnection, StreamOwned};
+
 use crate::http::{Fault, Framing, Head, Response};
+use crate::tls::TlsClient;
 
 /// How long anything may take that should happen at once, on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -16,35 +19,43 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Address {
     /// A TCP port.
     Tcp(SocketAddr),
+    /// A TCP port with TLS.
+    Tls(SocketAddr),
     /// A socket in the file system.
     Unix(PathBuf),
 }
 
 impl Address {
-    /// Reads an address as it stands in the log: `http://127.0.0.1:8000`, `unix:path`, relative to `dir`.
+    /// Reads an address as it stands in the log: `http://127.0.0.1:8000`, `https://...`, `unix:path`, relative to `dir`.
     #[track_caller]
     pub fn parse(text: &str, dir: &Path) -> Self {
         if let Some(path) = text.strip_prefix("unix:") {
             return Self::Unix(dir.join(path));
         }
-        let host = text.trim_start_matches("http://").replace("0.0.0.0", "127.0.0.1");
-        Self::Tcp(host.parse().unwrap_or_else(|_| panic!("`{text}` is no address")))
+        let (secure, host) = match text.strip_prefix("https://") {
+            Some(host) => (true, host),
+            None => (false, text.trim_start_matches("http://")),
+        };
+        let host = host.replace("0.0.0.0", "127.0.0.1");
+        let address = host.parse().unwrap_or_else(|_| panic!("`{text}` is no address"));
+        if secure { Self::Tls(address) } else { Self::Tcp(address) }
     }
 
     /// The TCP port.
     #[track_caller]
     pub fn port(&self) -> u16 {
         match self {
-            Self::Tcp(address) => address.port(),
+            Self::Tcp(address) | Self::Tls(address) => address.port(),
             Self::Unix(path) => panic!("{} has no port", path.display()),
         }
     }
 }
 
-/// A connected socket of either kind.
+/// A connected socket of any kind.
 #[derive(Debug)]
 enum Stream {
     Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
     Unix(UnixStream),
 }
 
@@ -54,6 +65,8 @@ pub struct Connection {
     stream: Stream,
     /// Bytes received and not yet consumed.
     buffer: Vec<u8>,
+    /// TLS ended, and the server had not said so.
+    pub ended_abruptly: bool,
 }
 
 impl Connection {
@@ -61,17 +74,48 @@ impl Connection {
     pub fn open(address: &Address) -> Result<Self, Fault> {
         let stream = match address {
             Address::Tcp(address) => Stream::Tcp(TcpStream::connect_timeout(address, PATIENCE)?),
+            Address::Tls(_) => return Self::open_tls(address, &TlsClient::default()),
             Address::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
         };
-        let connection = Self { stream, buffer: Vec::new() };
+        let connection = Self { stream, buffer: Vec::new(), ended_abruptly: false };
         connection.patience(PATIENCE);
         Ok(connection)
+    }
+
+    /// Connects with TLS, and shakes hands.
+    pub fn open_tls(address: &Address, client: &TlsClient) -> Result<Self, Fault> {
+        let (Address::Tcp(address) | Address::Tls(address)) = address else { panic!("no TLS over {address:?}") };
+        let mut socket = TcpStream::connect_timeout(address, PATIENCE)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let mut session = client.session();
+        while session.is_handshaking() {
+            session.complete_io(&mut socket)?;
+        }
+        let connection = Self {
+            stream: Stream::Tls(Box::new(StreamOwned::new(session, socket))),
+            buffer: Vec::new(),
+            ended_abruptly: false,
+        };
+        connection.patience(PATIENCE);
+        Ok(connection)
+    }
+
+    /// What was agreed on with TLS.
+    #[track_caller]
+    pub fn session(&self) -> &ClientConnection {
+        match &self.stream {
+            Stream::Tls(stream) => &stream.conn,
+            other => panic!("no TLS on {other:?}"),
+        }
     }
 
     /// How long a read may wait.
     pub fn patience(&self, limit: Duration) {
         let set = match &self.stream {
             Stream::Tcp(stream) => stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(limit))),
+            Stream::Tls(stream) => {
+                stream.sock.set_nodelay(true).and_then(|()| stream.sock.set_read_timeout(Some(limit)))
+            }
             Stream::Unix(stream) => stream.set_read_timeout(Some(limit)),
         };
         set.expect("a connected socket takes a timeout");
@@ -82,6 +126,7 @@ impl Connection {
     pub fn local_port(&self) -> u16 {
         match &self.stream {
             Stream::Tcp(stream) => stream.local_addr().expect("a connected socket has an address").port(),
+            Stream::Tls(stream) => stream.sock.local_addr().expect("a connected socket has an address").port(),
             Stream::Unix(_) => panic!("a unix socket has no port"),
         }
     }
@@ -96,15 +141,20 @@ impl Connection {
     pub fn try_send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         match &mut self.stream {
             Stream::Tcp(stream) => stream.write_all(bytes)?,
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush())?,
             Stream::Unix(stream) => stream.write_all(bytes)?,
         }
         Ok(())
     }
 
     /// Says that no more bytes will be sent.
-    pub fn finish_sending(&self) {
-        let done = match &self.stream {
+    pub fn finish_sending(&mut self) {
+        let done = match &mut self.stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.conn.complete_io(&mut stream.sock).map(drop)
+            }
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
         };
         match done {
@@ -243,6 +293,14 @@ impl Connection {
         let mut room = [0; 65536];
         let count = match &mut self.stream {
             Stream::Tcp(stream) => retried(|| stream.read(&mut room))?,
+            // Gunicorn ends TLS without a word.
+            Stream::Tls(stream) => match retried(|| stream.read(&mut room)) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.ended_abruptly = true;
+                    0
+                }
+                read => read?,
+            },
             Stream::Unix(stream) => retried(|| stream.read(&mut room))?,
         };
         self.buffer.extend(&room[..count]);

@@ -3,9 +3,11 @@
 //! stop and kill servers of their own.
 //!
 //! - `http`: responses as parsed bytes; `connection`: one client connection, which sends exactly what it is given;
+//! - `tls`: how a client speaks TLS;
 //! - `load`: many of them at work; `anomaly`: what can go wrong, and how it is told.
 
 pub mod anomaly;
 pub mod connection;
 pub mod http;
 pub mod load;
+pub mod tls;

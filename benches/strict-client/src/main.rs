@@ -8,7 +8,7 @@
 //! Any URL will do whose answer is 200. Where it has `{token}`, each request puts another token there, and the answer must
 //! have the same one in its body.
 
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -52,7 +52,9 @@ fn command() -> Command {
     };
     Command::new("strict-client")
         .about("Asks a server and counts every anomaly by its kind")
-        .arg(Arg::new("url").required(true).help("http://HOST[:PORT]/PATH; {token} in it is checked in the answer"))
+        .arg(Arg::new("url").required(true).help(
+            "http://HOST[:PORT]/PATH, or https://, with whatever certificate; {token} in it is checked in the answer",
+        ))
         .arg(number("seconds", "30").help("How long to ask"))
         .arg(number("connections", "8").help("How many clients ask at the same time"))
         .arg(
@@ -73,14 +75,19 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Where to ask, and what.
 fn parse(url: &str) -> Result<(Address, Question), String> {
-    let rest = url.strip_prefix("http://").ok_or_else(|| format!("`{url}` does not begin with http://"))?;
+    let (rest, default, address_of): (_, _, fn(SocketAddr) -> Address) =
+        match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, 80, Address::Tcp),
+            (None, Some(rest)) => (rest, 443, Address::Tls),
+            (None, None) => return Err(format!("`{url}` does not begin with http:// or https://")),
+        };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let place = if has_port { host.to_owned() } else { format!("{host}:80") };
+    let place = if has_port { host.to_owned() } else { format!("{host}:{default}") };
     let found = place.to_socket_addrs().map_err(|error| format!("`{place}` is no address: {error}"))?.next();
     let address = found.ok_or_else(|| format!("`{place}` has no address"))?;
     let question = Question { host: host.to_owned(), target: format!("/{path}"), answer: None };
-    Ok((Address::Tcp(address), question))
+    Ok((address_of(address), question))
 }
 
 /// So many clients, of which this share closes.
@@ -114,7 +121,8 @@ mod tests {
         assert_eq!(address, Address::Tcp("127.0.0.1:8000".parse().unwrap()));
         assert_eq!((question.host.as_str(), question.target.as_str()), ("127.0.0.1:8000", "/shop?id={token}"));
         assert_eq!(parse("http://127.0.0.1").unwrap().0, Address::Tcp("127.0.0.1:80".parse().unwrap()));
-        assert!(parse("https://127.0.0.1/").is_err());
+        assert_eq!(parse("https://127.0.0.1/").unwrap().0, Address::Tls("127.0.0.1:443".parse().unwrap()));
+        assert!(parse("ftp://127.0.0.1/").is_err());
     }
 
     #[test]

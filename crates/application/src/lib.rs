@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 pub use calls::Calls;
-pub use request::{Body, Connection, Endpoint, Peer, Proxied, Request};
+pub use request::{Body, Connection, Endpoint, Peer, Proxied, Request, TlsFacts};
 pub use response::{Exchange, Gone, Head};
 
 /// What a worker serves.

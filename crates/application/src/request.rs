@@ -4,8 +4,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -87,6 +86,23 @@ pub struct Connection {
     /// The socket. As long as this is held its descriptor is not reused, though the connection
     /// itself may have ended.
     pub socket: Box<dyn AsFd + Send + Sync>,
+    /// What was agreed on in a TLS handshake; empty without TLS.
+    pub tls: OnceLock<TlsFacts>,
+}
+
+/// What a TLS handshake came to, in OpenSSL's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// The version: `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher suite.
+    pub cipher: &'static str,
+    /// How many secret bits it has.
+    pub bits: u16,
+    /// The protocol that was chosen, where there was a choice.
+    pub alpn: Option<String>,
+    /// The client's own certificate, in DER.
+    pub peer_certificate: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Connection {

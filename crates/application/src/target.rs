@@ -126,7 +126,11 @@ pub fn query(head: &Parts) -> &str {
 /// Major and minor version.
 pub fn version(head: &Parts) -> (u8, u8) {
     let sent = head.extensions.get::<AsSent>().and_then(|sent| sent.version);
-    sent.unwrap_or(if head.version == Version::HTTP_10 { (1, 0) } else { (1, 1) })
+    sent.unwrap_or(match head.version {
+        Version::HTTP_10 => (1, 0),
+        Version::HTTP_2 => (2, 0),
+        _ => (1, 1),
+    })
 }
 
 /// The version in words: `HTTP/1.1`.

@@ -40,7 +40,7 @@ impl Arbiter {
         for bound in &current.listeners {
             match listener::backlog(bound.as_fd()) {
                 Ok(more) => waiting = more.map(|more| waiting.unwrap_or(0) + more).or(waiting),
-                Err(error) => log::debug!("The backlog of {bound} cannot be read: {error}"),
+                Err(error) => log::debug!("The backlog of {} cannot be read: {error}", bound.url(false)),
             }
         }
         match (&self.statsd, waiting) {

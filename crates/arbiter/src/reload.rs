@@ -159,7 +159,7 @@ impl Arbiter {
                 return self.candidate_failed(1, "\nError: cannot listen on every bind address; see above\n");
             };
             if first_start {
-                let addresses: Vec<String> = listeners.iter().map(|bound| bound.to_string()).collect();
+                let addresses: Vec<String> = listeners.iter().map(|bound| bound.url(settings.tls.is_some())).collect();
                 log::info!("Listening at: {} ({})", addresses.join(","), Self::pid());
                 log::info!("Using worker: {}", if settings.multithread { "gthread" } else { "sync" });
             }

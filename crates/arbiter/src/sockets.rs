@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::env;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -91,7 +90,7 @@ impl Bound {
             return;
         }
         if let Err(error) = self.listener.close_queue() {
-            log::debug!("{self} takes connections to the last: {error}");
+            log::debug!("{} takes connections to the last: {error}", self.url(false));
         }
     }
 
@@ -101,18 +100,19 @@ impl Bound {
     }
 }
 
-impl AsFd for Bound {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
+impl Bound {
+    /// Where clients find it, as the log has it.
+    pub(crate) fn url(&self, speaks_tls: bool) -> String {
+        match self.listener.address() {
+            Address::Tcp(address) => format!("{}://{address}", if speaks_tls { "https" } else { "http" }),
+            Address::Unix(path) => format!("unix:{}", path.display()),
+        }
     }
 }
 
-impl fmt::Display for Bound {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.listener.address() {
-            Address::Tcp(address) => write!(formatter, "http://{address}"),
-            Address::Unix(path) => write!(formatter, "unix:{}", path.display()),
-        }
+impl AsFd for Bound {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 

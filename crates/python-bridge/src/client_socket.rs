@@ -1,11 +1,12 @@
 //! `gunicorn.socket`: the client's socket, made a Python object only when somebody looks at it.
 
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::sync::Arc;
 
 use ferricorn_application::Connection;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+
+use crate::tls;
 
 /// Stands for a `socket.socket` and becomes one at the first use of an attribute. What it sends
 /// goes past the server: only an application that takes the connection over may do so.
@@ -24,16 +25,7 @@ impl ClientSocket {
 #[pymethods]
 impl ClientSocket {
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        let make = || -> PyResult<Py<PyAny>> {
-            let copy = self.connection.socket.as_fd().try_clone_to_owned()?;
-            let number = copy.as_raw_fd();
-            let kwargs = [("fileno", number)];
-            let socket = py.import("socket")?.getattr("socket")?;
-            let socket = socket.call((), Some(&pyo3::types::IntoPyDict::into_py_dict(kwargs, py)?))?;
-            // The Python object owns the copy from here on.
-            let _ = copy.into_raw_fd();
-            Ok(socket.unbind())
-        };
+        let make = || tls::socket(py, &self.connection).map(Bound::unbind);
         self.socket.get_or_try_init(py, make)?.bind(py).getattr(name)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ferricorn_application::{Connection, Endpoint, Peer, Proxied, Request, target};
 use ferricorn_settings::Settings;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, Version, header};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -109,6 +109,9 @@ impl Environs {
         }
         self.add_addresses(&environ, &request.connection, head, request.https)?;
         self.add_headers(&environ, head)?;
+        if head.version == Version::HTTP_2 {
+            add_http2(&environ)?;
+        }
         if let Err(outside) = self.add_path(&environ, request)? {
             return Ok(Err(outside));
         }
@@ -213,6 +216,14 @@ impl Environs {
         }
         key
     }
+}
+
+/// What Gunicorn says of a stream. Priorities are those of a client that has none: HTTP/2 has given them up.
+fn add_http2(environ: &Bound<'_, PyDict>) -> PyResult<()> {
+    let py = environ.py();
+    environ.set_item(intern!(py, "HTTP_VERSION"), intern!(py, "2"))?;
+    environ.set_item(intern!(py, "gunicorn.http2.priority_weight"), 16)?;
+    environ.set_item(intern!(py, "gunicorn.http2.priority_depends_on"), 0)
 }
 
 fn method<'py>(py: Python<'py>, method: &Method) -> Bound<'py, PyString> {

@@ -8,6 +8,7 @@
 //! - `wsgi`: one call of a WSGI application, from request to response
 //! - `environ`, `input`, `start_response`, `response_head`, `file_wrapper`, `error_stream`,
 //!   `client_socket`: the objects that such a call is made of
+//! - `tls`: the `ssl_context` hook, and the socket of a client that speaks TLS
 //! - `observer`: what request hooks and a logger in Python see of a call
 //! - `interrupt`: signals that end a call
 //! - `interpreter`: the one file with `unsafe`: forking, waiting without the GIL, what is one thread's
@@ -27,6 +28,7 @@ mod response_head;
 mod start_response;
 mod table;
 mod threads;
+mod tls;
 mod values;
 mod wsgi;
 

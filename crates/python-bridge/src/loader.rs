@@ -8,7 +8,7 @@ use ferricorn_mold::Host;
 use ferricorn_mold::host::HookFailure;
 use ferricorn_mold::protocol::{Hook, Member, Metric, Occasion};
 use ferricorn_server::{Embedding, LoadFailure, Loader};
-use ferricorn_settings::{Layer, Origin, Resolved, Settings};
+use ferricorn_settings::{Layer, Origin, Resolved, Settings, Tls};
 use ferricorn_telemetry::error_log::{self, Level};
 use ferricorn_unix::process::{Fork, ProcessId};
 use pyo3::exceptions::PySystemExit;
@@ -18,7 +18,7 @@ use pyo3::types::{IntoPyDict, PyDict};
 use crate::application::PythonApplication;
 use crate::hosting::Hosting;
 use crate::interrupt::Interruptible;
-use crate::{interpreter, traceback, values};
+use crate::{interpreter, tls, traceback, values};
 
 /// Everything that a mold and its workers know of Python.
 #[derive(Default)]
@@ -171,6 +171,16 @@ impl Loader for PythonLoader {
     fn start_logging(&mut self, settings: &Settings) -> Result<(), String> {
         let Some(hosting) = &self.hosting else { return Ok(()) };
         Python::attach(|py| hosting.start_logging(py, settings).map_err(|error| sentence(py, &error)))
+    }
+
+    fn revise_tls(&mut self, asked: Tls) -> Result<Tls, String> {
+        let Some(hosting) = &self.hosting else { return Ok(asked) };
+        Python::attach(|py| {
+            let revised = hosting.bind(py).call_method0("revised_tls").map_err(|error| refusal(py, &error))?;
+            tls::revise(asked, &revised)
+                .map_err(|error| refusal(py, &error))?
+                .map_err(|problem| format!("\nError: {problem}\n"))
+        })
     }
 
     fn prepare(&mut self, settings: &Settings) -> Result<(), String> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use ferricorn_application::Application;
 use ferricorn_mold::Host;
 use ferricorn_mold::protocol::Occasion;
-use ferricorn_settings::{Layer, Resolved, Settings};
+use ferricorn_settings::{Layer, Resolved, Settings, Tls};
 
 /// Reads configuration files, makes applications, and calls the hooks of both. One lives in each mold, and its copy in
 /// each worker that is forked from it; the master never calls it.
@@ -30,6 +30,10 @@ pub trait Loader: Host {
 
     /// Starts the logger of the host language; with `logs_in_python` it takes the server's own lines from here on.
     fn start_logging(&mut self, settings: &Settings) -> Result<(), String>;
+
+    /// What the application's author makes of the TLS that the settings ask for: `ssl_context`. The error is the whole
+    /// text for the operator.
+    fn revise_tls(&mut self, asked: Tls) -> Result<Tls, String>;
 
     /// Brings this process into the state in which the application expects to be loaded: working
     /// directory, environment, search path.

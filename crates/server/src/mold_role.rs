@@ -10,6 +10,7 @@ use ferricorn_telemetry::logs;
 use ferricorn_unix::environment;
 use ferricorn_unix::process::exit_now;
 use ferricorn_unix::title::Title;
+use ferricorn_worker::Tls;
 
 use crate::loader::{LoadFailure, Loader};
 use crate::{Invocation, VERSION, configuration, worker_role};
@@ -56,6 +57,11 @@ fn live<L: Loader>(
     if occasion == Occasion::Start {
         without_effect.iter().for_each(|sentence| log::debug!("{sentence}"));
     }
+    // While there are still the privileges to read a key, and before anything is bound.
+    let tls = match open_tls(&settings, loader) {
+        Ok(tls) => tls,
+        Err(message) => return mold.report(&Report::Leaving { status: 1, message }),
+    };
     if let Err(message) = load_what_is_shared(&settings, occasion, loader) {
         return mold.report(&Report::Leaving { status: 1, message });
     }
@@ -69,7 +75,7 @@ fn live<L: Loader>(
             if let Some(title) = title {
                 title.set(&format!("{}: worker [{}]", invocation.program, settings.proc_name));
             }
-            exit_now(worker_role::run(settings, assignment, provisions, loader))
+            exit_now(worker_role::run(settings, tls, assignment, provisions, loader))
         }
     }
 }
@@ -112,6 +118,7 @@ fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclu
         return Ok(Conclusion::Serve { settings: Box::new(settings), without_effect });
     }
     prepare(&settings, loader)?;
+    open_tls(&settings, loader)?;
     match loader.preload(&settings) {
         Ok(()) => Ok(Conclusion::Checked),
         Err(LoadFailure::Exit(0)) => Ok(Conclusion::Checked),
@@ -122,6 +129,20 @@ fn settings<L: Loader>(invocation: &Invocation, loader: &mut L) -> Result<Conclu
 fn start_logging<L: Loader>(settings: &Settings, loader: &mut L) -> Result<(), String> {
     logs::start(settings).map_err(|error| format!("\nError: {error}\n"))?;
     loader.start_logging(settings).map_err(|error| format!("\nError: {error}\n"))
+}
+
+fn open_tls<L: Loader>(settings: &Settings, loader: &mut L) -> Result<Option<Tls>, String> {
+    let Some(asked) = settings.tls.clone() else {
+        if settings.http.speaks_http2() && !settings.http.cleartext {
+            log::warn!(
+                "HTTP/2 will never be spoken: http_protocols includes h2, but there is no TLS, nor prior knowledge"
+            );
+        }
+        return Ok(None);
+    };
+    let revised = loader.revise_tls(asked)?;
+    let opened = Tls::open(&revised, &settings.http);
+    opened.map(Some).map_err(|sentence| format!("\nError: {sentence}\n"))
 }
 
 fn load_what_is_shared<L: Loader>(settings: &Settings, occasion: Occasion, loader: &mut L) -> Result<(), String> {

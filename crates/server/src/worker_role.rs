@@ -12,7 +12,7 @@ use ferricorn_telemetry::scoreboard::{Scoreboard, Slot};
 use ferricorn_unix::credentials;
 use ferricorn_unix::listener::Listener;
 use ferricorn_unix::process::ProcessId;
-use ferricorn_worker::Seat;
+use ferricorn_worker::{Seat, Tls};
 
 use crate::loader::{LoadFailure, Loader};
 
@@ -26,6 +26,7 @@ const UNFORESEEN: i32 = 255;
 /// Lives a worker's life; returns its exit status.
 pub(crate) fn run<L: Loader>(
     settings: Settings,
+    tls: Option<Tls>,
     assignment: Assignment,
     provisions: Provisions,
     loader: &mut L,
@@ -36,7 +37,7 @@ pub(crate) fn run<L: Loader>(
     }
     let stderr_is_log = settings.errorlog == "-";
     let seat = match take_seat(&settings, assignment, provisions, loader) {
-        Ok(seat) => seat,
+        Ok(seat) => Seat { tls, ..seat },
         Err(failure) => return report_failure(failure, stderr_is_log, loader),
     };
     match ferricorn_worker::run(seat, settings.clone(), || loader.application(&settings)) {
@@ -80,6 +81,7 @@ fn take_seat<L: Loader>(
         life: provisions.life,
         listeners,
         access_log: access_log.map(|file| AccessLog::new(file, format)),
+        tls: None,
         terminated_early: assignment.early.terminate,
         reopened_early: assignment.early.reopen_logs,
     })

@@ -19,6 +19,7 @@
 //! validate          one value of one setting; accounts, integer and full_path help it
 //! worker_class      which names of worker classes are served
 //! settings          the typed result; bind, address_list, statsd_address and the like are its field types
+//! tls, ciphers      what it says of TLS and HTTP/2
 //! docs, differences the table as Markdown: all of it, and what is not as in Gunicorn
 //! error             every sentence that ends a start
 //! ```
@@ -30,6 +31,7 @@
 mod accounts;
 mod address_list;
 mod bind;
+mod ciphers;
 mod command;
 mod command_line;
 mod context;
@@ -48,6 +50,7 @@ mod setting;
 mod settings;
 mod statsd_address;
 mod table;
+mod tls;
 mod toml_file;
 mod typed;
 mod usage;
@@ -58,6 +61,7 @@ mod worker_class;
 
 pub use address_list::AddressList;
 pub use bind::Bind;
+pub use ciphers::{CipherSuite, cipher_suites};
 pub use command::command;
 pub use command_line::{CommandLine, EarlyExit, parse, parse_environment_arguments};
 pub use context::{Context, start_directory};
@@ -73,6 +77,7 @@ pub use setting::{Fallback, Kind, Section, Setting, Support};
 pub use settings::{HeaderMapPolicy, LogLevel, ProxyProtocol, ReloadEngine, Settings};
 pub use statsd_address::StatsdAddress;
 pub use table::{FLAGS, OWN, TABLE, find, rows};
+pub use tls::{ClientCertificates, Http, HttpProtocol, Tls, TlsVersion};
 pub use toml_file::read_toml;
 pub use validate::checked;
 pub use value::Value;

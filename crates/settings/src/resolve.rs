@@ -31,6 +31,7 @@ pub fn resolve(layers: &[Layer], application: Option<&str>, context: &Context) -
     for (setting, (_, value, origin)) in rows().zip(&values) {
         refuse_what_we_do_not_do(setting, value, origin)?;
     }
+    refuse_half_of_tls(&values)?;
     name_after_paste(&mut values, context);
     let mut settings = typed::settings(&values, application, context)?;
     settings.config_file = config_file(layers);
@@ -81,6 +82,28 @@ fn refuse_what_we_do_not_do(setting: &Setting, value: &Value, origin: &Origin) -
         }
         _ => Ok(()),
     }
+}
+
+/// A key that belongs to no certificate, and certificates of clients that nobody vouches for. What a hook may still
+/// contribute is its own business.
+fn refuse_half_of_tls(values: &[(&'static str, Value, Origin)]) -> Result<(), SettingsError> {
+    let of = |wanted: &str| {
+        let named = rows().zip(values).find(|(setting, _)| setting.name == wanted);
+        named.expect("only settings of the table are asked for")
+    };
+    let is_said = |name| !of(name).1.1.is_false();
+    let refused = |name: &str, advice: &str| {
+        let (setting, (_, value, origin)) = of(name);
+        Err(SettingsError::invalid(setting, value, origin, advice.to_owned()))
+    };
+    if is_said("keyfile") && !is_said("certfile") {
+        return refused("keyfile", "a key needs its certificate, say which with certfile");
+    }
+    let has_hook = of("ssl_context").1.2 != Origin::Default;
+    if is_said("certfile") && is_said("cert_reqs") && !is_said("ca_certs") && !has_hook {
+        return refused("cert_reqs", "needs ca_certs, the file of the authorities that vouch for clients");
+    }
+    Ok(())
 }
 
 /// A PasteDeploy file is the application, and gives the process its name.
@@ -300,9 +323,10 @@ mod tests {
         assert_eq!(sentence, format!("`spew = True` (--spew) from the command line: {expected}"));
         let refused = [
             ("protocol", Value::text("uwsgi"), "proxy_pass"),
-            ("certfile", Value::text("a.pem"), "end TLS in the proxy in front"),
-            ("keyfile", Value::text("a.pem"), "end TLS in the proxy in front"),
-            ("http2_cleartext", Value::text("both"), "HTTP/1 only"),
+            ("keyfile", Value::text("a.pem"), "a key needs its certificate"),
+            ("cert_reqs", Value::Int(3), "must be 0, 1 or 2"),
+            ("ciphers", Value::text("RC4"), "supported are ECDHE"),
+            ("http2_cleartext", Value::text("both"), "say prior-knowledge"),
             ("dirty_workers", Value::Int(1), "task queue"),
             ("worker_class", Value::text("gevent"), "sync or gthread"),
         ];

@@ -3,7 +3,7 @@
 //! One field for each setting of the table that has an effect. Nothing here reads files, flags or the environment:
 //! [`crate::resolve`] makes a `Settings`, everybody else reads it.
 
-use crate::{AddressList, Bind, StatsdAddress};
+use crate::{AddressList, Bind, Http, StatsdAddress, Tls};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -88,6 +88,10 @@ pub struct Settings {
     pub umask: u32,
     /// Give workers all groups of `user`, not only `group`.
     pub initgroups: bool,
+    /// TLS at all addresses; unset for none.
+    pub tls: Option<Tls>,
+    /// Which HTTP is spoken.
+    pub http: Http,
     /// Directory for request bodies too long for memory; the system's own when unset.
     pub tmp_upload_dir: Option<PathBuf>,
     /// Header names (upper case) and the value by which a trusted proxy says that its client used https.

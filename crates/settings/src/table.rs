@@ -286,7 +286,7 @@ pub static TABLE: &[Setting] = &[
         .differs("runs in the mold, not in the master").meaning("called in the mold when the server ends"),
     Setting::new("ssl_context", ServerHooks, Hook(2))
         .or(Fallback::Hook("NewSSLContext.ssl_context"))
-        .inert("there is no TLS").meaning("called in a worker to make the TLS context"),
+        .differs("called in the mold, once; what it changes of the context it is given is taken over").meaning("called in the mold to make the TLS context"),
     Setting::new("proxy_protocol", ServerMechanics, OptionalChoice(&["off", "v1", "v2", "auto"], "auto"))
         .long(&["proxy-protocol"])
         .or(Fallback::Str("off"))
@@ -303,51 +303,57 @@ pub static TABLE: &[Setting] = &[
         .long(&["uwsgi-allow-from"])
         .or(Fallback::List(&["127.0.0.1", "::1"]))
         .inert("there is no uwsgi protocol").meaning("peers that may speak uwsgi, * for all"),
-    Setting::new("keyfile", Ssl, Str).long(&["keyfile"]).refused("ferricorn does not speak TLS yet; end TLS in the proxy in front (nginx, HAProxy) and leave certfile and keyfile out").meaning("TLS private key file"),
-    Setting::new("certfile", Ssl, Str).long(&["certfile"]).refused("ferricorn does not speak TLS yet; end TLS in the proxy in front (nginx, HAProxy) and leave certfile and keyfile out").meaning("TLS certificate file"),
+    Setting::new("keyfile", Ssl, Str)
+        .long(&["keyfile"])
+        .differs("read at the start and at each HUP, which is when they are checked").meaning("TLS private key file, PEM; without it the key is in certfile"),
+    Setting::new("certfile", Ssl, Str)
+        .long(&["certfile"])
+        .differs("read at the start and at each HUP, which is when they are checked").meaning("TLS certificate file, PEM, with the chain behind the certificate; turns TLS on"),
     Setting::new("ssl_version", Ssl, Any)
         .long(&["ssl-version"])
         .or(Fallback::Int(2))
-        .inert("there is no TLS, and Gunicorn ignores it too").meaning("without effect in Gunicorn too"),
+        .inert("Gunicorn ignores it too; TLS 1.2 and 1.3 are spoken").meaning("without effect in Gunicorn too"),
     Setting::new("cert_reqs", Ssl, Int)
         .long(&["cert-reqs"])
         .or(Fallback::Int(0))
-        .inert("there is no TLS").meaning("whether clients need a certificate: 0 no, 1 optional, 2 required"),
+        .meaning("whether clients need a certificate: 0 no, 1 optional, 2 required"),
     Setting::new("ca_certs", Ssl, Str)
         .long(&["ca-certs"])
-        .inert("there is no TLS").meaning("file of authorities for client certificates"),
+        .differs("the certificates of a client's authorities must be X.509 v3").meaning("file of authorities for client certificates"),
     Setting::new("suppress_ragged_eofs", Ssl, Bool)
         .long(&["suppress-ragged-eofs"])
         .or(Fallback::Bool(true))
-        .inert("there is no TLS").meaning("take a TLS connection cut short for one that was closed"),
+        .meaning("take a TLS connection cut short for one that was closed"),
     Setting::new("do_handshake_on_connect", Ssl, Bool)
         .long(&["do-handshake-on-connect"])
-        .inert("there is no TLS").meaning("do the TLS handshake right at accept"),
-    Setting::new("ciphers", Ssl, Str).long(&["ciphers"]).inert("there is no TLS").meaning("OpenSSL cipher list"),
+        .inert("a handshake never waits for the application, nor the application for it").meaning("do the TLS handshake right at accept"),
+    Setting::new("ciphers", Ssl, Str)
+        .long(&["ciphers"])
+        .differs("six suites of TLS 1.2 are there (ECDHE with AES-GCM or ChaCha20), a list that adds others ends the start").meaning("OpenSSL cipher list"),
     Setting::new("http_protocols", Http2, Names)
         .long(&["http-protocols"])
         .or(Fallback::List(&["h1"]))
-        .inert("there is no HTTP/2").meaning("h1, h2 or both, separated by commas"),
+        .differs("h2 with every worker class").meaning("h1, h2 or both, separated by commas, preferred ones first"),
     Setting::new("http2_cleartext", Http2, Choice(&["off", "prior-knowledge", "upgrade", "both"]))
         .long(&["http2-cleartext"])
         .or(Fallback::Str("off"))
-        .refused("ferricorn speaks HTTP/1 only; let the proxy in front speak HTTP/2 to clients and HTTP/1.1 to ferricorn").meaning("HTTP/2 without TLS: off, prior-knowledge, upgrade or both"),
+        .differs("upgrade and both end the start, HTTP/2 has given the upgrade up").meaning("HTTP/2 without TLS, from peers in forwarded_allow_ips: off or prior-knowledge"),
     Setting::new("http2_max_concurrent_streams", Http2, Int)
         .long(&["http2-max-concurrent-streams"])
         .or(Fallback::Int(100))
-        .inert("there is no HTTP/2").meaning("most streams of an HTTP/2 connection at a time"),
+        .meaning("most streams of an HTTP/2 connection at a time"),
     Setting::new("http2_initial_window_size", Http2, Int)
         .long(&["http2-initial-window-size"])
         .or(Fallback::Int(65535))
-        .inert("there is no HTTP/2").meaning("first flow control window of HTTP/2 in bytes"),
+        .meaning("first flow control window of HTTP/2 in bytes"),
     Setting::new("http2_max_frame_size", Http2, Int)
         .long(&["http2-max-frame-size"])
         .or(Fallback::Int(16384))
-        .inert("there is no HTTP/2").meaning("longest HTTP/2 frame in bytes"),
+        .meaning("longest HTTP/2 frame in bytes"),
     Setting::new("http2_max_header_list_size", Http2, Int)
         .long(&["http2-max-header-list-size"])
         .or(Fallback::Int(65536))
-        .inert("there is no HTTP/2").meaning("longest HTTP/2 header list in bytes"),
+        .meaning("longest HTTP/2 header list in bytes, 0 for no other limit than those of requests"),
     Setting::new("raw_paste_global_conf", ServerMechanics, List)
         .long(&["paste-global"])
         .or(Fallback::List(&[]))

@@ -6,8 +6,8 @@ use crate::paste;
 use crate::statsd_address::metric_prefix;
 use crate::worker_class::WorkerClass;
 use crate::{
-    AddressList, Bind, Context, HeaderMapPolicy, LogLevel, Origin, ProxyProtocol, ReloadEngine, Settings,
-    SettingsError, StatsdAddress, Value,
+    AddressList, Bind, Context, HeaderMapPolicy, Http, LogLevel, Origin, ProxyProtocol, ReloadEngine, Settings,
+    SettingsError, StatsdAddress, Tls, Value,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,6 +83,8 @@ pub(crate) fn settings(
         group: values.number("group") as u32,
         umask: (values.number("umask") & 0o777) as u32,
         initgroups: values.switch("initgroups"),
+        tls: Tls::of(&values),
+        http: Http::of(&values),
         tmp_upload_dir: values.text("tmp_upload_dir").map(PathBuf::from),
         secure_scheme_headers: values.secure_scheme_headers(),
         forwarded_allow_ips: values.trusted("forwarded_allow_ips"),
@@ -115,22 +117,22 @@ fn or_when_zero(number: usize, otherwise: usize) -> usize {
 }
 
 /// Checked values by name.
-struct Values<'a>(&'a [Named]);
+pub(crate) struct Values<'a>(&'a [Named]);
 
 impl Values<'_> {
     fn named(&self, name: &str) -> &Named {
         self.0.iter().find(|(known, ..)| *known == name).expect("only settings of the table are asked for")
     }
 
-    fn get(&self, name: &str) -> &Value {
+    pub(crate) fn get(&self, name: &str) -> &Value {
         &self.named(name).1
     }
 
-    fn switch(&self, name: &str) -> bool {
+    pub(crate) fn switch(&self, name: &str) -> bool {
         *self.get(name) == Value::Bool(true)
     }
 
-    fn number(&self, name: &str) -> u64 {
+    pub(crate) fn number(&self, name: &str) -> u64 {
         match self.get(name) {
             Value::Int(number) => u64::try_from(*number).unwrap_or(0),
             other => unreachable!("{name} was checked to be a number, it is {other}"),
@@ -147,18 +149,18 @@ impl Values<'_> {
     }
 
     /// Unset and empty are the same for names of files and applications.
-    fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         match self.get(name) {
             Value::Str(text) if !text.is_empty() => Some(text.clone()),
             _ => None,
         }
     }
 
-    fn needed(&self, name: &str) -> String {
+    pub(crate) fn needed(&self, name: &str) -> String {
         self.get(name).shown()
     }
 
-    fn texts(&self, name: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         match self.get(name) {
             Value::List(items) => items.iter().map(Value::shown).collect(),
             other => unreachable!("{name} was checked to be a list, it is {other}"),

@@ -8,7 +8,7 @@ use crate::full_path::full_path;
 use crate::machine::Machine;
 use crate::paste;
 use crate::value::quoted;
-use crate::{AddressList, Bind, Context, Kind, Setting, StatsdAddress, Value};
+use crate::{AddressList, Bind, Context, Kind, Setting, StatsdAddress, Value, cipher_suites};
 use std::path::Path;
 
 /// What is wrong with a value: the last part of the sentence.
@@ -19,6 +19,10 @@ const LARGEST: i64 = i32::MAX as i64;
 
 /// Most application threads of a worker: more would only wait for each other, and each costs memory.
 const MOST_THREADS: i64 = 1000;
+
+/// HTTP/2 has no such thing any more (RFC 9113, 3.1).
+const NO_UPGRADE: &str = "ferricorn does not turn a connection of HTTP/1.1 into one of HTTP/2, since HTTP/2 has given that \
+                          up; say prior-knowledge, and let the proxy begin with HTTP/2";
 
 /// Checks a value of a setting. Relative paths begin at the start directory of `context`.
 pub fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Value, String> {
@@ -61,6 +65,11 @@ fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
         ("threads", Value::Int(count)) if *count > MOST_THREADS => Err(format!("must be at most {MOST_THREADS}")),
         ("reload_surge", Value::Int(0)) => Err("must be at least 1".to_owned()),
         ("backlog", Value::Int(length)) if *length > LARGEST => Err(format!("must be at most {LARGEST}")),
+        ("ciphers", Value::Str(list)) if !list.is_empty() => cipher_suites(list).map(drop),
+        ("cert_reqs", Value::Int(number)) if *number > 2 => Err("must be 0, 1 or 2".to_owned()),
+        ("http2_cleartext", Value::Str(word)) if ["upgrade", "both"].contains(&word.as_str()) => {
+            Err(NO_UPGRADE.to_owned())
+        }
         ("http2_max_concurrent_streams", Value::Int(0)) => Err("must be at least 1".to_owned()),
         ("http2_initial_window_size", Value::Int(size)) => within(*size, 0, LARGEST),
         ("http2_max_frame_size", Value::Int(size)) => within(*size, 16384, 16777215),

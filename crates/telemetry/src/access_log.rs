@@ -270,6 +270,7 @@ mod tests {
         let mut response_headers = HeaderMap::new();
         response_headers.insert("x-answer", "42".parse().unwrap());
         let connection = Connection {
+            tls: Default::default(),
             remote: Peer::Tcp("127.0.0.1:1234".parse().unwrap()),
             local: Peer::Tcp("127.0.0.1:8000".parse().unwrap()),
             proxied: Default::default(),

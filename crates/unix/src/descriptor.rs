@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::socket::{MsgFlags, recv};
 
 /// A pipe, both ends close-on-exec and non-blocking: (read end, write end).
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -24,6 +25,11 @@ pub fn set_nonblocking(descriptor: BorrowedFd<'_>, nonblocking: bool) -> io::Res
     flags.set(OFlag::O_NONBLOCK, nonblocking);
     fcntl(descriptor, FcntlArg::F_SETFL(flags))?;
     Ok(())
+}
+
+/// Looks at what has arrived on a stream socket, and leaves it there: how many bytes there are, zero at the end.
+pub fn peek(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(socket.as_raw_fd(), bytes, MsgFlags::MSG_PEEK)?)
 }
 
 /// Takes ownership of a descriptor that the parent process left open under a number it told us.
@@ -59,11 +65,26 @@ pub fn silence_standard_streams(output: bool) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     #[test]
     fn only_open_numbers_can_be_taken() {
         assert!(take_inherited(1).is_err());
         assert!(take_inherited(900_000).is_err());
+    }
+
+    #[test]
+    fn what_was_looked_at_is_still_there() {
+        let (mut sender, mut receiver) = UnixStream::pair().unwrap();
+        sender.write_all(b"abc").unwrap();
+        drop(sender);
+        let mut bytes = [0; 2];
+        assert_eq!((peek(receiver.as_fd(), &mut bytes).unwrap(), &bytes), (2, b"ab"));
+        let mut all = Vec::new();
+        receiver.read_to_end(&mut all).unwrap();
+        assert_eq!((all.as_slice(), peek(receiver.as_fd(), &mut bytes).unwrap()), (&b"abc"[..], 0));
     }
 }

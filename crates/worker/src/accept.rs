@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::connection;
 use crate::shared::{Phase, Shared};
-use crate::wire::Socket;
+use crate::socket::Raw;
 
 /// The rest after an accept that failed for want of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -103,20 +103,20 @@ fn poll_next(
 
 fn welcome(shared: &Rc<Shared>, accepted: Accepted, local: &Peer) -> io::Result<()> {
     let local = local.clone();
-    let (wire, connection) = match accepted {
+    let (raw, connection) = match accepted {
         Accepted::Tcp(stream, remote) => {
             // Inherited from the listener where we bound it; a socket passed to us may lack it.
             stream.set_nodelay(true)?;
             let socket = connection::keep_open(&stream)?;
-            (Socket::Tcp(stream), Connection { remote, local, proxied: OnceLock::new(), socket })
+            (Raw::Tcp(stream), Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() })
         }
         Accepted::Unix(stream) => {
             let socket = connection::keep_open(&stream)?;
             let remote = Peer::Unix(PathBuf::new());
-            (Socket::Unix(stream), Connection { remote, local, proxied: OnceLock::new(), socket })
+            (Raw::Unix(stream), Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() })
         }
     };
-    connection::serve(shared, wire, connection);
+    connection::serve(shared, raw, connection);
     Ok(())
 }
 

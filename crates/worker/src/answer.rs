@@ -137,6 +137,15 @@ impl AnswerBody {
         Self { content, exact, too_short, sent_rest: Cell::new(false), activity, shared }
     }
 
+    /// Whether nothing is left of it, as far as that is known before it has been asked for.
+    pub(crate) fn is_finished(&self) -> bool {
+        match &self.content {
+            Content::Whole(bytes) => bytes.is_empty() && !self.too_short,
+            Content::File { left, .. } => *left == 0,
+            Content::Pieces(_) | Content::Stream(_) => false,
+        }
+    }
+
     /// Hyper drops what it has buffered when a body fails. The client is to see how far it came:
     /// hyper flushes when there is nothing to add, so there is nothing to add once more.
     fn send_rest_first<T>(&self, context: &Context<'_>) -> Poll<T> {

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
 /// Bodies up to this many bytes stay in memory.
-const IN_MEMORY: usize = 512 * 1024;
+pub(crate) const IN_MEMORY: usize = 512 * 1024;
 
 /// Why a body did not arrive whole.
 #[derive(Debug)]
@@ -32,13 +32,14 @@ pub(crate) async fn gather(mut incoming: Incoming, folder: Option<&Path>) -> Res
     while let Some(frame) = incoming.frame().await {
         // Trailers are dropped: WSGI has no place for them.
         if let Ok(piece) = frame.map_err(BodyFailure::Client)?.into_data() {
-            gathered = gathered.add(piece, folder).map_err(BodyFailure::Storage)?;
+            gathered = gathered.add(piece, folder, IN_MEMORY).map_err(BodyFailure::Storage)?;
         }
     }
     gathered.finish().map_err(BodyFailure::Storage)
 }
 
-enum Gathered {
+/// What has arrived of a body.
+pub(crate) enum Gathered {
     Nothing,
     /// One piece: kept as it came.
     One(Bytes),
@@ -47,9 +48,10 @@ enum Gathered {
 }
 
 impl Gathered {
-    fn add(self, piece: Bytes, folder: Option<&Path>) -> io::Result<Self> {
+    /// `most`: the bytes that may be in memory.
+    pub(crate) fn add(self, piece: Bytes, folder: Option<&Path>, most: usize) -> io::Result<Self> {
         let in_memory = match self {
-            Self::Nothing if piece.len() <= IN_MEMORY => return Ok(Self::One(piece)),
+            Self::Nothing if piece.len() <= most => return Ok(Self::One(piece)),
             Self::Nothing => BytesMut::new(),
             Self::One(first) => BytesMut::from(first),
             Self::Several(all) => all,
@@ -58,7 +60,7 @@ impl Gathered {
                 return Ok(Self::Spooled(file, length + piece.len() as u64));
             }
         };
-        if in_memory.len() + piece.len() > IN_MEMORY {
+        if in_memory.len() + piece.len() > most {
             let mut file = match folder {
                 Some(folder) => tempfile::tempfile_in(folder)?,
                 None => tempfile::tempfile()?,
@@ -72,7 +74,7 @@ impl Gathered {
         Ok(Self::Several(all))
     }
 
-    fn finish(self) -> io::Result<Body> {
+    pub(crate) fn finish(self) -> io::Result<Body> {
         Ok(match self {
             Self::Nothing => Body::Memory(Bytes::new()),
             Self::One(bytes) => Body::Memory(bytes),
@@ -93,12 +95,12 @@ mod tests {
 
     #[test]
     fn small_bodies_stay_in_memory_and_large_ones_do_not() {
-        let small = Gathered::Nothing.add(Bytes::from_static(b"ab"), None).unwrap();
-        let small = small.add(Bytes::from_static(b"c"), None).unwrap().finish().unwrap();
+        let small = Gathered::Nothing.add(Bytes::from_static(b"ab"), None, IN_MEMORY).unwrap();
+        let small = small.add(Bytes::from_static(b"c"), None, IN_MEMORY).unwrap().finish().unwrap();
         assert!(matches!(small, Body::Memory(bytes) if bytes == "abc"));
         let mut large = Gathered::Nothing;
         for _ in 0..3 {
-            large = large.add(Bytes::from(vec![b'x'; IN_MEMORY / 2]), None).unwrap();
+            large = large.add(Bytes::from(vec![b'x'; IN_MEMORY / 2]), None, IN_MEMORY).unwrap();
         }
         let Body::File { mut file, length } = large.finish().unwrap() else { panic!("in memory") };
         let mut text = Vec::new();

@@ -19,11 +19,14 @@ use tokio::sync::oneshot;
 use crate::answer::{Answer, AnswerBody};
 use crate::body::{self, BodyFailure};
 use crate::farewell;
+use crate::greeting::{Greeting, greet};
 use crate::guard::{Guard, Note, Notes};
+use crate::http2;
 use crate::proxy_protocol::Preface;
 use crate::refusal::Refusal;
 use crate::shared::{Activity, Job, Open, Shared};
-use crate::wire::{Socket, Wire};
+use crate::socket::{Raw, Socket};
+use crate::wire::Wire;
 
 /// Hyper's own bound on the number of header fields; raising it costs it a faster path.
 const HYPER_FIELDS: usize = 100;
@@ -35,7 +38,7 @@ thread_local! {
 }
 
 /// Serves a connection until either side ends it.
-pub(crate) fn serve(shared: &Rc<Shared>, socket: Socket, connection: Connection) {
+pub(crate) fn serve(shared: &Rc<Shared>, raw: Raw, connection: Connection) {
     let number = NEXT_NUMBER.replace(NEXT_NUMBER.get() + 1);
     let activity = Rc::new(Activity::default());
     activity.last_progress.set(shared.tick.get());
@@ -49,12 +52,14 @@ pub(crate) fn serve(shared: &Rc<Shared>, socket: Socket, connection: Connection)
     let open = Open { activity: Rc::clone(&activity), connection: Arc::clone(&client.connection), task: None };
     shared.open.borrow_mut().insert(number, open);
     let ended = Ended { number, shared: Rc::clone(shared) };
-    let preface = Preface::expected(&shared.settings, &client.connection);
-    let guard = Guard::new(Rc::clone(&shared.rules), Rc::clone(&notes), preface);
-    let wire = Wire::new(socket, guard, notes, activity, Rc::clone(shared));
     let task = tokio::task::spawn_local(async move {
         let _ended = ended;
-        speak_http(client, wire).await;
+        match greet(&client.shared, raw, &client.connection, &client.activity).await {
+            Greeting::Http1(socket) => speak_http(client, socket).await,
+            Greeting::Http2(socket) => http2::speak(client, socket).await,
+            Greeting::Refused(socket, refusal) => client.refuse_connection(client.wire(socket), &refusal).await,
+            Greeting::Over => {}
+        }
     });
     if let Some(open) = shared.open.borrow_mut().get_mut(&number) {
         open.task = Some(task.abort_handle());
@@ -73,7 +78,8 @@ impl Drop for Ended {
     }
 }
 
-async fn speak_http(client: Rc<Client>, wire: Wire) {
+async fn speak_http(client: Rc<Client>, socket: Socket) {
+    let wire = client.wire(socket);
     let settings = &client.shared.settings;
     let mut builder = http1::Builder::new();
     // A client that has sent its request and closed its half still gets its answer.
@@ -90,25 +96,23 @@ async fn speak_http(client: Rc<Client>, wire: Wire) {
     let served = (&mut connection).await;
     let mut wire = connection.into_parts().io.into_inner();
     let refusal = client.notes.refusal.take();
-    let parted = match (refusal, served) {
-        (Some(refusal), _) => {
-            log::warn!("Invalid request from ip={}: {}", client.address(), refusal.cause);
-            client.activity.answered.set(true);
-            farewell::refuse(&mut wire, &refusal).await.map_err(|error| error.to_string())
+    match (refusal, served) {
+        (Some(refusal), _) => client.refuse_connection(wire, &refusal).await,
+        (None, Ok(())) => {
+            if let Err(error) = farewell::part(&mut wire).await {
+                log::debug!("Connection from ip={} ended: {error}", client.address());
+            }
         }
-        (None, Ok(())) => farewell::part(&mut wire).await.map_err(|error| error.to_string()),
-        (None, Err(error)) => Err(error.to_string()),
-    };
-    if let Err(error) = parted {
-        log::debug!("Connection from ip={} ended: {error}", client.address());
+        (None, Err(error)) => log::debug!("Connection from ip={} ended: {error}", client.address()),
     }
 }
 
-struct Client {
-    shared: Rc<Shared>,
-    activity: Rc<Activity>,
+/// A connection, as those who serve it know it.
+pub(crate) struct Client {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) activity: Rc<Activity>,
     notes: Rc<Notes>,
-    connection: Arc<Connection>,
+    pub(crate) connection: Arc<Connection>,
 }
 
 /// Why a request gets no response but the end of its connection.
@@ -124,6 +128,21 @@ impl std::fmt::Display for NoAnswer {
 impl std::error::Error for NoAnswer {}
 
 impl Client {
+    fn wire(&self, socket: Socket) -> Wire {
+        let preface = Preface::expected(&self.shared.settings, &self.connection);
+        let guard = Guard::new(Rc::clone(&self.shared.rules), Rc::clone(&self.notes), preface);
+        Wire::new(socket, guard, Rc::clone(&self.notes), Rc::clone(&self.activity), Rc::clone(&self.shared))
+    }
+
+    /// The end of a connection on which something was refused.
+    async fn refuse_connection(&self, mut wire: Wire, refusal: &Refusal) {
+        log::warn!("Invalid request from ip={}: {}", self.address(), refusal.cause);
+        self.activity.answered.set(true);
+        if let Err(error) = farewell::refuse(&mut wire, refusal).await {
+            log::debug!("The answer to an invalid request did not reach its client: {error}");
+        }
+    }
+
     async fn answer(self: Rc<Self>, request: http::Request<Incoming>) -> Result<Response<AnswerBody>, NoAnswer> {
         let arrived = self.shared.measures_requests().then(Instant::now);
         self.activity.busy.set(true);
@@ -140,7 +159,7 @@ impl Client {
             head.extensions.insert(*sent);
         }
         let judged = self.shared.policy.apply(&mut head, &self.connection.remote);
-        let https = judged.map_err(|refusal| self.refuse(refusal))?;
+        let https = judged.map_err(|refusal| self.refuse(refusal))?.unwrap_or(self.connection.tls.get().is_some());
         let body = self.gather(incoming).await?;
         let (reply, answer) = oneshot::channel();
         let request = Request { head, body, https, connection: Arc::clone(&self.connection) };
@@ -193,7 +212,7 @@ impl Client {
         response
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.connection.remote_address()
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use crate::answer::{Answer, Content, End};
 use crate::desk::{Desk, Letter, Outcome, Parcel, Waiting};
 use crate::hints::Hints;
 use crate::pump::Next;
-use crate::shared::{Job, Phase, Shared};
+use crate::shared::{Activity, Job, Phase, Shared};
 use crate::stream::Stream;
 use crate::thread::ThreadCalls;
 
@@ -102,6 +103,18 @@ impl Crew {
         shared.slot.count_call();
         self.show_oldest(shared);
         self.desk.queue(Waiting { number, request });
+    }
+
+    /// Takes back what no thread has taken: the connection, or the stream, has ended.
+    pub(crate) fn withdraw(&self, shared: &Shared, activity: &Rc<Activity>) {
+        let is_meant = |(_, call): &(&u64, &Call)| call.hints.is_for(activity);
+        let number = self.calls.borrow().iter().find(is_meant).map(|(number, _)| *number);
+        if let Some(number) = number
+            && self.desk.withdraw(number)
+        {
+            self.calls.borrow_mut().remove(&number);
+            self.show_oldest(shared);
+        }
     }
 
     /// I/O, and what the threads have to say, until there is something for the main thread to do.

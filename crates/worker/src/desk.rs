@@ -115,6 +115,13 @@ impl Desk {
         }
     }
 
+    /// Takes a request back that no thread has taken; says whether that was so.
+    pub(crate) fn withdraw(&self, number: u64) -> bool {
+        let mut counter = self.counter();
+        let place = counter.queue.iter().position(|waiting| waiting.number == number);
+        place.and_then(|place| counter.queue.remove(place)).is_some()
+    }
+
     /// There will be no more requests, and those that wait are given up.
     pub(crate) fn close(&self) {
         let mut counter = self.counter();
@@ -185,7 +192,6 @@ impl Desk {
 mod tests {
     use std::fs::File;
     use std::path::PathBuf;
-    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
     use std::thread;
@@ -197,7 +203,13 @@ mod tests {
     fn waiting(number: u64) -> Waiting {
         let peer = Peer::Unix(PathBuf::new());
         let socket = Box::new(File::open("/dev/null").unwrap());
-        let connection = Arc::new(Connection { remote: peer.clone(), local: peer, proxied: OnceLock::new(), socket });
+        let connection = Arc::new(Connection {
+            remote: peer.clone(),
+            local: peer,
+            socket,
+            proxied: Default::default(),
+            tls: Default::default(),
+        });
         let head = http::Request::new(()).into_parts().0;
         let request = Request { head, body: Body::Memory(Bytes::new()), https: false, connection };
         Waiting { number, request }

@@ -14,7 +14,7 @@ use tokio::runtime::LocalRuntime;
 use tokio::sync::oneshot;
 
 use crate::answer::{Answer, Content, End, Pieces};
-use crate::hints::Hints;
+use crate::hints::{Hints, Progress};
 use crate::shared::{Phase, Shared};
 use crate::tally::Tally;
 
@@ -94,10 +94,13 @@ impl CallExchange {
 
 impl Exchange for CallExchange {
     fn hint(&self, headers: &HeaderMap) {
-        if !self.tally.begun.get()
-            && let Err(error) = self.hints.send(headers)
-        {
-            log::debug!("Early hints did not reach their client: {error}");
+        if self.tally.begun.get() {
+            return;
+        }
+        match self.hints.send(headers) {
+            Ok(Progress::Done) => {}
+            Ok(Progress::Queued) => self.turn(|| {}),
+            Err(error) => log::debug!("Early hints did not reach their client: {error}"),
         }
     }
 

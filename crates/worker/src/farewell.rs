@@ -4,12 +4,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::refusal::Refusal;
+use crate::socket::Raw;
 use crate::wire::Wire;
 
 /// What a client may go on sending before it has read its answer, and for how long. To close on
@@ -42,15 +43,25 @@ pub(crate) async fn part(wire: &mut Wire) -> io::Result<()> {
 
 /// However that ends, the connection is closed.
 async fn linger(wire: &mut Wire) -> io::Result<()> {
-    tokio::time::timeout(PATIENCE, discard(wire)).await.unwrap_or(Ok(()))
+    let discarded = discard(|context, piece| wire.poll_rest(context, piece));
+    tokio::time::timeout(PATIENCE, discarded).await.unwrap_or(Ok(()))
 }
 
-async fn discard(wire: &mut Wire) -> io::Result<()> {
+/// Leaves without an answer.
+pub(crate) async fn hang_up(mut raw: Raw) -> io::Result<()> {
+    poll_fn(|context| Pin::new(&mut raw).poll_shutdown(context)).await?;
+    let discarded = discard(|context, piece| Pin::new(&mut raw).poll_read(context, piece));
+    tokio::time::timeout(PATIENCE, discarded).await.unwrap_or(Ok(()))
+}
+
+async fn discard(
+    mut poll_read: impl FnMut(&mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<()>>,
+) -> io::Result<()> {
     let mut piece = [0; 4096];
     let mut discarded = 0;
     while discarded < UNREAD {
         let mut piece = ReadBuf::new(&mut piece);
-        poll_fn(|context| wire.poll_rest(context, &mut piece)).await?;
+        poll_fn(|context| poll_read(context, &mut piece)).await?;
         match piece.filled().len() {
             0 => break,
             count => discarded += count,

@@ -5,11 +5,14 @@
 //!
 //! - [`seat`]: what a worker is given when it is born
 //! - `accept`: takes connections while the worker is idle
+//! - `greeting`: what comes before HTTP: `tls`, of `certificates`, and which HTTP it is to be; `secured`: a
+//!   socket with TLS, `socket`: one with or without
 //! - `wire`: the client's socket as hyper sees it
 //! - `guard`: judges what arrives, before hyper: `request_line`, `fields` and `head`, `chunks`, by
 //!   the `rules` of the settings
 //! - `proxy_protocol`: what a proxy says about a connection before the first head
 //! - `connection`: one client; hyper parses, `policy` judges, `body` gathers
+//! - `http2`: the same for clients that speak HTTP/2, one request for each stream; `parting`: how they leave
 //! - `refusal`: what is said to a client that is not served; `farewell`: how that is said
 //! - `pump`: the loop: I/O until a whole request has arrived, then a call
 //! - `exchange`: the application's side of the call; `answer`: what hyper sends of it;
@@ -23,6 +26,7 @@
 mod accept;
 mod answer;
 mod body;
+mod certificates;
 mod chunks;
 mod connection;
 mod crew;
@@ -30,11 +34,14 @@ mod desk;
 mod exchange;
 mod farewell;
 mod fields;
+mod greeting;
 mod guard;
 mod head;
 mod hints;
+mod http2;
 #[cfg(any(test, fuzzing))]
 pub mod invariants;
+mod parting;
 mod policy;
 mod proxy_protocol;
 mod pump;
@@ -42,15 +49,19 @@ mod refusal;
 mod request_line;
 mod rules;
 pub mod seat;
+mod secured;
 mod shared;
 mod signals;
+mod socket;
 mod sources;
 mod stream;
 mod sweep;
 mod tally;
 mod thread;
+pub mod tls;
 mod watch;
 mod wire;
 
 pub use pump::run;
 pub use seat::Seat;
+pub use tls::Tls;

@@ -34,14 +34,19 @@ impl Policy {
         }
     }
 
-    /// Drops what is not to be believed; says whether the client speaks TLS.
-    pub(crate) fn apply(&self, head: &mut Parts, peer: &Peer) -> Result<bool, Refusal> {
-        let trusts = match peer {
+    /// Whether this peer's word is believed.
+    pub(crate) fn trusts(&self, peer: &Peer) -> bool {
+        match peer {
             Peer::Tcp(address) => self.trusted.allows(address.ip()),
             Peer::Unix(_) => true,
-        };
+        }
+    }
+
+    /// Drops what is not to be believed; says what a trusted peer says of whether the client speaks TLS.
+    pub(crate) fn apply(&self, head: &mut Parts, peer: &Peer) -> Result<Option<bool>, Refusal> {
+        let trusts = self.trusts(peer);
         self.judge_underscores(head, trusts)?;
-        if trusts { self.forwarded_scheme(head) } else { Ok(false) }
+        if trusts { self.forwarded_scheme(head) } else { Ok(None) }
     }
 
     fn judge_underscores(&self, head: &mut Parts, trusts: bool) -> Result<(), Refusal> {
@@ -65,7 +70,7 @@ impl Policy {
         Ok(())
     }
 
-    fn forwarded_scheme(&self, head: &Parts) -> Result<bool, Refusal> {
+    fn forwarded_scheme(&self, head: &Parts) -> Result<Option<bool>, Refusal> {
         let mut said = None;
         for (name, secure) in &self.secure_scheme_headers {
             for value in head.headers.get_all(name) {
@@ -76,7 +81,7 @@ impl Policy {
                 said = Some(https);
             }
         }
-        Ok(said.unwrap_or(false))
+        Ok(said)
     }
 }
 
@@ -96,7 +101,7 @@ mod tests {
         }
     }
 
-    fn apply(policy: &Policy, headers: &[(&str, &str)], peer: &str) -> (Result<bool, Refusal>, Vec<String>) {
+    fn apply(policy: &Policy, headers: &[(&str, &str)], peer: &str) -> (Result<Option<bool>, Refusal>, Vec<String>) {
         let mut request = http::Request::builder();
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -111,9 +116,9 @@ mod tests {
         let policy = policy(HeaderMapPolicy::Drop);
         let sent = [("script_name", "/app"), ("x_other", "1"), ("x-forwarded-proto", "https")];
         let (trusted, kept) = apply(&policy, &sent, "127.0.0.1");
-        assert_eq!((trusted, kept), (Ok(true), vec!["script_name".to_owned(), "x-forwarded-proto".to_owned()]));
+        assert_eq!((trusted, kept), (Ok(Some(true)), vec!["script_name".to_owned(), "x-forwarded-proto".to_owned()]));
         let (stranger, kept) = apply(&policy, &sent, "10.0.0.1");
-        assert_eq!((stranger, kept), (Ok(false), vec!["x-forwarded-proto".to_owned()]));
+        assert_eq!((stranger, kept), (Ok(None), vec!["x-forwarded-proto".to_owned()]));
     }
 
     #[test]

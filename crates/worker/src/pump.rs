@@ -53,7 +53,7 @@ pub fn run<A: Application, E>(
 fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn Application) -> io::Result<()> {
     let runtime =
         Rc::new(Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?);
-    let shared = Shared::new(settings, seat.slot, seat.reporter, seat.access_log);
+    let shared = Shared::new(settings, seat.slot, seat.reporter, seat.access_log, seat.tls);
     runtime.block_on(async {
         for (number, listener) in seat.listeners.into_iter().enumerate() {
             tokio::task::spawn_local(accept::run(Rc::clone(&shared), number, Acceptor::register(listener)?));

@@ -75,6 +75,11 @@ impl Refusal {
         Self { status, reason: "Request Header Fields Too Large", ..kind }
     }
 
+    /// A peer that is to begin with HTTP/2 has not.
+    pub(crate) fn preface(begins: &[u8]) -> Self {
+        Self::bad(format!("Expected HTTP/2 connection preface, got b{}", quoted_bytes(begins)))
+    }
+
     pub(crate) fn proxy_line(line: &[u8]) -> Self {
         let cause = format!("Invalid PROXY line: {}", quoted(line));
         Self { detail: format!("'{cause}'"), ..Self::bad(cause) }

@@ -9,6 +9,8 @@ use ferricorn_telemetry::events::Reporter;
 use ferricorn_telemetry::scoreboard::SlotWriter;
 use ferricorn_unix::listener::Listener;
 
+use crate::tls::Tls;
+
 /// A worker's place in the server.
 #[derive(Debug)]
 pub struct Seat {
@@ -22,6 +24,8 @@ pub struct Seat {
     pub listeners: Vec<Listener>,
     /// The access log, opened while there were still privileges to do so.
     pub access_log: Option<AccessLog>,
+    /// TLS, made while there were still the privileges to read its key.
+    pub tls: Option<Tls>,
     /// Whether a SIGTERM came before the worker could handle it.
     pub terminated_early: Arc<AtomicBool>,
     /// Likewise whether a SIGUSR1 came: the log files may have been renamed since they were opened.

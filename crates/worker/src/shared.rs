@@ -20,8 +20,11 @@ use tokio::task::AbortHandle;
 
 use crate::answer::Answer;
 use crate::crew::Crew;
+use crate::hints::Route;
+use crate::parting::Parting;
 use crate::policy::Policy;
 use crate::rules::Rules;
+use crate::tls::Tls;
 
 /// How long finished responses may wait for the next turn to I/O while requests are queued.
 const TURN_DUE: Duration = Duration::from_micros(200);
@@ -67,6 +70,10 @@ pub(crate) struct Activity {
     pub(crate) answered: Cell<bool>,
     /// Whether it has had a request yet.
     pub(crate) used: Cell<bool>,
+    /// How early hints go.
+    pub(crate) route: RefCell<Route>,
+    /// How it may be asked to leave.
+    pub(crate) parting: Parting,
 }
 
 impl Activity {
@@ -103,6 +110,7 @@ pub(crate) struct Shared {
     pub(crate) reporter: Reporter,
     pub(crate) access_log: Option<RefCell<AccessLog>>,
     pub(crate) statsd: Option<Statsd>,
+    pub(crate) tls: Option<Tls>,
     /// Threads of the application's; without them the main thread makes the calls.
     pub(crate) crew: Option<Crew>,
     queue: RefCell<VecDeque<Job>>,
@@ -144,6 +152,7 @@ impl Shared {
         slot: SlotWriter,
         reporter: Reporter,
         access_log: Option<AccessLog>,
+        tls: Option<Tls>,
     ) -> Rc<Self> {
         let jitter = fastrand::u64(0..=settings.max_requests_jitter);
         let share = (settings.max_requests > 0).then(|| settings.max_requests + jitter);
@@ -151,6 +160,7 @@ impl Shared {
             policy: Policy::new(&settings),
             rules: Rc::new(Rules::new(&settings)),
             statsd: open_statsd(&settings),
+            tls,
             crew: settings.multithread.then(|| Crew::new(settings.threads.max(1))),
             settings,
             slot,
@@ -259,6 +269,13 @@ impl Shared {
         self.open.borrow_mut().remove(&number);
         self.wake_held_back();
         self.changed.notify_one();
+    }
+
+    /// Takes back a request that no thread has taken: nobody waits for its answer any more.
+    pub(crate) fn withdraw(&self, activity: &Rc<Activity>) {
+        if let Some(crew) = &self.crew {
+            crew.withdraw(self, activity);
+        }
     }
 
     /// An acceptor exists from now on.

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 use tokio::time::MissedTickBehavior;
 
+use crate::hints::Route;
 use crate::shared::{Open, Phase, Shared};
 
-const TICK: Duration = Duration::from_millis(100);
+pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// For a request head, from its first byte to its last; and for a new connection, up to the
 /// first byte.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Without a byte in either direction while a body is on its way.
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a connection gets to send its next request once the worker drains: at least this, and
 /// no more than this when the whole server stops.
 const DRAIN_IDLE: Duration = Duration::from_secs(2);
@@ -60,12 +61,27 @@ fn close_idle(shared: &Shared) {
         Phase::Serving | Phase::Leaving => None,
     };
     for open in shared.open.borrow().values() {
+        if draining.is_some() {
+            open.activity.parting.ask(tick);
+        }
         if is_overdue(open, tick, shared.settings.keepalive, draining)
             && !has_unread_bytes(open)
+            && !open.activity.parting.ask(tick)
             && let Some(task) = &open.task
         {
+            take_leave(open);
             task.abort();
         }
+    }
+}
+
+/// Without a word, the end of TLS could be anybody's doing.
+fn take_leave(open: &Open) {
+    if let Route::Tls(door) = &*open.activity.route.borrow()
+        && !open.activity.busy.get()
+        && let Err(error) = door.take_leave()
+    {
+        log::debug!("A client was not told that its connection ends: {error}");
     }
 }
 

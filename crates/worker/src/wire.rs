@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 
 use crate::guard::{Guard, Notes, Step};
 use crate::refusal::Refusal;
 use crate::shared::{Activity, Shared};
+use crate::socket::Socket;
 
 /// Head and body together up to this many bytes go out in one plain write, which costs the kernel
 /// less than a vectored one.
@@ -28,28 +28,6 @@ fn join(slices: &[IoSlice<'_>], joined: &mut [u8; JOINED]) -> Option<usize> {
         length += slice.len();
     }
     Some(length)
-}
-
-/// The socket of either family.
-pub(crate) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Socket {
-    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(socket) => Pin::new(socket).poll_read(context, buffer),
-            Self::Unix(socket) => Pin::new(socket).poll_read(context, buffer),
-        }
-    }
-
-    fn writing(&mut self) -> Pin<&mut (dyn AsyncWrite + Unpin)> {
-        match self {
-            Self::Tcp(socket) => Pin::new(socket),
-            Self::Unix(socket) => Pin::new(socket),
-        }
-    }
 }
 
 /// Bytes that have arrived and that hyper has not got yet.
@@ -119,14 +97,14 @@ impl Wire {
 
     /// Reads past guard and hyper, once those two are through with the connection.
     pub(crate) fn poll_rest(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_read(context, buffer)
+        Pin::new(&mut self.socket).poll_read(context, buffer)
     }
 
     /// Reads straight into hyper's buffer. What cannot go on as it is, is taken out again and held.
     /// `false`: the stream has ended.
     fn poll_direct(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buffer.filled().len();
-        ready!(self.socket.poll_read(context, buffer))?;
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
         self.note_progress();
         self.note_head();
         let arrived = buffer.filled().len() > before;
@@ -181,7 +159,7 @@ impl Wire {
     fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut piece = [0; PIECE];
         let mut piece = ReadBuf::new(&mut piece);
-        ready!(self.socket.poll_read(context, &mut piece))?;
+        ready!(Pin::new(&mut self.socket).poll_read(context, &mut piece))?;
         self.note_progress();
         self.held.doubtful.extend_from_slice(piece.filled());
         self.ended = piece.filled().is_empty();
@@ -222,7 +200,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = self.socket.writing().poll_write(context, bytes);
+        let result = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.note_write(&result);
         result
     }
@@ -236,7 +214,7 @@ impl AsyncWrite for Wire {
         if let Some(length) = join(slices, &mut joined) {
             return self.poll_write(context, &joined[..length]);
         }
-        let result = self.socket.writing().poll_write_vectored(context, slices);
+        let result = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.note_write(&result);
         result
     }
@@ -245,9 +223,12 @@ impl AsyncWrite for Wire {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Sockets have no buffer of their own to flush.
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.socket).poll_flush(context);
+        if result.is_pending() {
+            self.activity.write_blocked.set(true);
+        }
+        result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -255,6 +236,6 @@ impl AsyncWrite for Wire {
             // There is something left to say: see `farewell`.
             return Poll::Ready(Ok(()));
         }
-        self.socket.writing().poll_shutdown(context)
+        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }
