@@ -19,6 +19,13 @@ fn upgraded(server: &Server, workers: usize) -> Pid {
     Pid::from_raw(pid)
 }
 
+/// Waits until the old master has taken note of the new one's end.
+#[track_caller]
+fn wait_reaped(server: &Server, new: Pid) {
+    let is_reaped = || (!std::path::Path::new(&format!("/proc/{new}")).exists()).then_some(());
+    server.wait_for("the new master's end", is_reaped);
+}
+
 /// USR2 starts a second master on the same socket; when the first one is told to stop the second is promoted: it has the pid
 /// file, and serves on.
 #[test]
@@ -52,7 +59,7 @@ fn an_upgrade_can_be_called_off() {
     send(new, Signal::SIGUSR2);
     server.wait_log("USR2 signal ignored. Parent exists.");
     send(new, Signal::SIGTERM);
-    wait_gone(new);
+    wait_reaped(&server, new);
     server.wait_workers(2);
     server.get("/").expect(200, "hello");
     let again = upgraded(&server, 4);
@@ -65,7 +72,7 @@ fn the_unix_socket_stays() {
     let server = Launch::app("plain").bind("unix:socket").args(ARGS).start();
     let new = upgraded(&server, 4);
     send(new, Signal::SIGTERM);
-    wait_gone(new);
+    wait_reaped(&server, new);
     server.get("/").expect(200, "hello");
     let new = upgraded(&server, 4);
     assert_eq!(server.stop(Signal::SIGTERM), 0);

@@ -85,6 +85,10 @@ impl Arbiter {
 
     /// Starts the new master. A failure changes nothing.
     pub(crate) fn start_successor(&mut self) -> io::Result<()> {
+        if self.successor.is_some() {
+            // USR2 came again while the hook was called for the first one.
+            return Ok(());
+        }
         match self.spawn_successor() {
             Ok(successor) => {
                 log::info!("The new master is process {successor}; end this one with TERM, or the new one to go back");
