@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 if ! command -v systemd-analyze >/dev/null; then
+    apt-get update --quiet >/dev/null
     apt-get install --quiet --yes --no-install-recommends systemd >/dev/null
 fi
 copy=$(mktemp --directory)
