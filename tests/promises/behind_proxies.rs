@@ -92,6 +92,9 @@ fn nginx_speaks_the_proxy_protocol() {
 /// Whatever a client sends, the application sees the requests that nginx has passed on, each once, and no others.
 #[test]
 fn nothing_is_smuggled_past_nginx() {
+    only_ferricorn!(
+        "the lines of Gunicorn do not always account for what nginx has passed on: the sums differed once in three runs"
+    );
     let server = start("--access-logfile - --access-logformat %(U)s");
     let proxy = Proxy::nginx("nginx.conf", "80", &server.address());
     let all = ["smuggling.txt", "chunked.txt", "malformed.txt"].map(|file| cases::read(file).cases);
