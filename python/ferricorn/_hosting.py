@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Callable, Iterator, Mapping
 
-from ferricorn import _ferricorn
+from ferricorn import _ferricorn, util
 from ferricorn._loading import BadConfiguration
 from ferricorn._requests import RequestHooks
 from ferricorn._server import HostedWorker, Listener, Server
@@ -249,18 +249,15 @@ def _usable(called: str, hook: Any, arities: tuple[int, ...]) -> Callable[..., A
     if not callable(hook):
         raise BadConfiguration(f"{called}: must be a function")
     try:
-        signature = inspect.signature(hook)
+        arity = util.get_arity(hook)
     except (TypeError, ValueError):
         # Some built-in callables do not say what they take.
         return hook
-    # As the original counts: those with a default too, and no `*arguments`.
-    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    arity = sum(parameter.kind in by_place for parameter in signature.parameters.values())
     if arity in arities:
         return hook if arity == arities[0] else lambda *arguments: hook(*arguments[:arity])
     wanted = " or ".join(str(arity) for arity in arities)
     words = "argument" if arities == (1,) else "arguments"
-    raise BadConfiguration(f"{called}: is called with {wanted} {words}, it takes {signature}")
+    raise BadConfiguration(f"{called}: is called with {wanted} {words}, it takes {inspect.signature(hook)}")
 
 
 def _imported(called: str, path: str) -> Any:

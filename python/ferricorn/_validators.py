@@ -9,6 +9,8 @@ import importlib
 import inspect
 from typing import Any, Callable
 
+from ferricorn import util
+
 
 def validate_bool(value: Any) -> bool | None:
     """Take a truth value, or the word for one."""
@@ -66,7 +68,7 @@ def validate_callable(arity: int) -> Callable[[Any], Callable[..., Any]]:
         function = _imported(value) if isinstance(value, str) else value
         if not callable(function):
             raise TypeError(f"must be a function, not {value!r}")
-        if arity != -1 and _positional(function) != arity:
+        if arity != -1 and util.get_arity(function) != arity:
             raise TypeError(f"must take {arity} arguments, {value!r} does not")
         return function
 
@@ -87,8 +89,3 @@ def _imported(path: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise TypeError(f"{path!r} cannot be imported: {error}") from error
-
-
-def _positional(function: Callable[..., Any]) -> int:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(parameter.kind in kinds for parameter in inspect.signature(function).parameters.values())

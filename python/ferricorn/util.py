@@ -90,7 +90,7 @@ def load_entry_point(distribution: str, group: str, name: str) -> Any:
 
 
 def get_arity(function: Callable[..., Any]) -> int:
-    """Return how many positional arguments a function names."""
+    """Return how many positional arguments a function names: those with a default too, no `*arguments`."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(parameter.kind in kinds for parameter in inspect.signature(function).parameters.values())
 

@@ -319,8 +319,12 @@ impl Arbiter {
 
     /// The settings in force; `None` before the first mold has reported any.
     pub(crate) fn settings(&self) -> Option<Rc<Settings>> {
-        let generation = self.current.as_ref().or(self.candidate.as_ref())?;
-        generation.settings.clone()
+        self.in_force()?.settings.clone()
+    }
+
+    /// The generation whose settings and hooks count: the one that serves, else that of a first start.
+    pub(crate) fn in_force(&self) -> Option<&Generation> {
+        self.current.as_ref().or(self.candidate.as_ref())
     }
 
     /// The generation of this number, if it is still of interest.

@@ -1,7 +1,7 @@
 //! Words to the service manager (sd_notify(3)): datagrams to the socket in NOTIFY_SOCKET.
 
 use std::env;
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
@@ -23,7 +23,7 @@ fn notify_with(lines: &str, descriptors: &[BorrowedFd<'_>]) {
     let sent = address(name.as_bytes()).and_then(|address| {
         let socket = UnixDatagram::unbound()?;
         socket.connect_addr(&address)?;
-        channel::send_with_descriptors(socket.as_fd(), &[IoSlice::new(lines.as_bytes())], descriptors)
+        channel::send_with_descriptors(socket.as_fd(), lines.as_bytes(), descriptors)
     });
     if let Err(error) = sent {
         log::warn!("Cannot notify the service manager at {name:?}: {error}");

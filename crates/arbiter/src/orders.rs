@@ -19,7 +19,7 @@ impl Arbiter {
 
     /// A hook has set `server.num_workers`; `nworkers_changed` knows.
     pub(crate) fn hook_wants(&mut self, id: GenerationId, workers: usize) -> io::Result<()> {
-        let serves = self.current.as_ref().or(self.candidate.as_ref()).is_some_and(|serving| serving.id == id);
+        let serves = self.in_force().is_some_and(|serving| serving.id == id);
         if serves {
             self.target = workers;
             self.measure_workers()?;
@@ -32,8 +32,8 @@ impl Arbiter {
 
     /// Sends an order to the mold whose hooks are in force: the serving generation's, else that of a first start.
     pub(crate) fn tell_hooks(&mut self, order: &Order) -> io::Result<()> {
-        let serving = self.current.as_ref().or(self.candidate.as_ref());
-        let Some((id, mold)) = serving.and_then(|generation| Some((generation.id, generation.casting()?))) else {
+        let Some((id, mold)) = self.in_force().and_then(|generation| Some((generation.id, generation.casting()?)))
+        else {
             return Ok(());
         };
         match mold.order(order) {
@@ -53,7 +53,7 @@ impl Arbiter {
 
     /// Tells every mold of a worker's end; the hooks of one may be called for it.
     pub(crate) fn tell_of_end(&self, worker: Member, call_hook: bool) {
-        let hooks = self.current.as_ref().or(self.candidate.as_ref()).map(|generation| generation.id);
+        let hooks = self.in_force().map(|generation| generation.id);
         for generation in [&self.candidate, &self.current].into_iter().flatten() {
             let order = Order::Ended { worker, call_hook: call_hook && Some(generation.id) == hooks };
             if let Some(Err(error)) = generation.casting().map(|mold| mold.order(&order)) {

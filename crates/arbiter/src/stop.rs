@@ -117,7 +117,7 @@ impl Arbiter {
 
     /// The one with hooks to call: the serving generation, else that of a first start, if its mold takes orders.
     fn last_generation(&self) -> Option<&Generation> {
-        self.current.as_ref().or(self.candidate.as_ref()).filter(|generation| generation.casting().is_some())
+        self.in_force().filter(|generation| generation.casting().is_some())
     }
 
     /// The last words, and the last hook: its mold is let go when it has returned.

@@ -63,22 +63,7 @@ impl Channel {
         if message.is_empty() || message.len() > LONGEST_MESSAGE || descriptors.len() > MOST_DESCRIPTORS {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "message empty or too large"));
         }
-        let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
-        let rights = [ControlMessage::ScmRights(&raw)];
-        let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
-        loop {
-            return match sendmsg::<UnixAddr>(
-                self.0.as_raw_fd(),
-                &[IoSlice::new(message)],
-                control,
-                MsgFlags::MSG_NOSIGNAL | flags,
-                None,
-            ) {
-                Ok(_) => Ok(()),
-                Err(Errno::EINTR) => continue,
-                Err(errno) => Err(errno.into()),
-            };
-        }
+        send_whole(self.0.as_fd(), message, descriptors, flags)
     }
 
     /// Whether the other end has messages of ours that it has not read.
@@ -146,16 +131,27 @@ impl AsFd for Channel {
 }
 
 /// Sends a datagram over a connected socket with copies of these descriptors.
-pub fn send_with_descriptors(
+pub fn send_with_descriptors(socket: BorrowedFd<'_>, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    send_whole(socket, message, descriptors, MsgFlags::empty())
+}
+
+fn send_whole(
     socket: BorrowedFd<'_>,
-    message: &[IoSlice<'_>],
+    message: &[u8],
     descriptors: &[BorrowedFd<'_>],
+    flags: MsgFlags,
 ) -> io::Result<()> {
     let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
     loop {
-        return match sendmsg::<UnixAddr>(socket.as_raw_fd(), message, control, MsgFlags::MSG_NOSIGNAL, None) {
+        return match sendmsg::<UnixAddr>(
+            socket.as_raw_fd(),
+            &[IoSlice::new(message)],
+            control,
+            MsgFlags::MSG_NOSIGNAL | flags,
+            None,
+        ) {
             Ok(_) => Ok(()),
             Err(Errno::EINTR) => continue,
             Err(errno) => Err(errno.into()),
