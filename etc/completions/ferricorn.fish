@@ -68,6 +68,8 @@ complete -c ferricorn -l reload-surge -d 'most workers above the number of worke
 complete -c ferricorn -l boot-timeout -d 'seconds a worker may take until it is ready, 0 for ever; one that takes longer makes a reload fail' -r -f
 complete -c ferricorn -l max-worker-memory -d 'resident memory in MiB at which a worker is replaced, 0 for no limit' -r -f
 complete -c ferricorn -l max-worker-lifetime -d 'seconds after which a worker is replaced, 0 for never; each worker lives up to a tenth longer' -r -f
+complete -c ferricorn -l client-head-timeout -d 'seconds a client may take to send the head of a request, its first one from the connection on; 0 for ever' -r -f
+complete -c ferricorn -l client-stall-timeout -d 'seconds without a byte after which a client that sends a body or takes a response is given up, 0 for never' -r -f
 complete -c ferricorn -l reload-engine -d 'how changes are noticed: auto, poll or inotify [auto]' -r -f -a "auto\t''
 poll\t''
 inotify\t''"

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::harness::Launch;
 use crate::harness::wait::stays;
+use crate::harness::{Launch, process};
 
 /// Why this is only promised by us.
 const BLOCKS: &str = "a slow client blocks Gunicorn's sync worker";
@@ -86,4 +86,39 @@ fn a_stalled_reader_does_not_cost_a_worker() {
     assert_eq!(slow.head().status, 200);
     assert!(stays(Duration::from_millis(3500), || !server.log().contains("WORKER TIMEOUT")));
     assert_eq!(slow.take(32 << 20).map(|body| body.len()), Ok(32 << 20));
+}
+
+/// `client_head_timeout` ends a client that says nothing, and one whose head trickles in, but none that is served.
+#[test]
+fn a_head_has_its_time() {
+    only_ferricorn!("Gunicorn has no such settings");
+    let server = Launch::app("plain").args("--client-head-timeout 1 --keep-alive 30").start();
+    let mut served = server.connect();
+    served.get("/").expect(200, "hello");
+    let (mut silent, mut slow, mut second) = (server.connect(), server.connect(), server.connect());
+    slow.send("GET / HTTP/1.1\r\nHo");
+    second.get("/").expect(200, "hello");
+    second.send("GET / HTTP/1.1\r\nHo");
+    for connection in [&mut silent, &mut slow, &mut second] {
+        assert_eq!(connection.drain(), b"");
+    }
+    served.get("/").expect(200, "hello");
+}
+
+/// `client_stall_timeout` ends a client that stops in the middle of its body, and one that takes nothing of its response, though it
+/// goes on sending.
+#[test]
+fn a_client_that_stalls_is_given_up() {
+    only_ferricorn!("Gunicorn has no such settings");
+    let server = Launch::app("framing").args("--client-stall-timeout 1").start();
+    let worker = server.wait_workers(1)[0];
+    let sockets = || process::descriptors(worker).iter().filter(|kind| *kind == "socket").count();
+    let before = sockets();
+    let (mut uploads, mut downloads) = (server.connect(), server.connect());
+    uploads.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234");
+    downloads.send("GET /big?33554432 HTTP/1.1\r\nHost: x\r\n\r\nGET /more HTTP/1.1\r\n");
+    assert_eq!(downloads.head().status, 200);
+    assert_eq!(uploads.drain(), b"");
+    server.wait_for("the end of both connections", || (sockets() <= before).then_some(()));
+    assert!(downloads.take(32 << 20).is_err());
 }

@@ -44,6 +44,10 @@ pub struct Settings {
     pub reload_surge: usize,
     /// How long a worker may take until it is ready; zero for ever.
     pub boot_timeout: Duration,
+    /// How long a client may take to send a request head; zero for ever.
+    pub client_head_timeout: Duration,
+    /// Without a byte for this long in the middle of a request or response a client is given up; zero for never.
+    pub client_stall_timeout: Duration,
     /// Resident memory in bytes at which a worker is replaced; zero for no limit.
     pub max_worker_memory: u64,
     /// Age at which a worker is replaced; zero for never.

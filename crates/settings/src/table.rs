@@ -474,6 +474,12 @@ pub static OWN: &[Setting] = &[
         .long(&["max-worker-lifetime"])
         .or(Fallback::Int(0))
         .meaning("seconds after which a worker is replaced, 0 for never; each worker lives up to a tenth longer"),
+    Setting::new("client_head_timeout", Ferricorn, Int).long(&["client-head-timeout"]).or(Fallback::Int(60)).meaning(
+        "seconds a client may take to send the head of a request, its first one from the connection on; 0 for ever",
+    ),
+    Setting::new("client_stall_timeout", Ferricorn, Int).long(&["client-stall-timeout"]).or(Fallback::Int(60)).meaning(
+        "seconds without a byte after which a client that sends a body or takes a response is given up, 0 for never",
+    ),
 ];
 
 /// Flags that are no settings: no file knows them. Their names keep the same rule.

@@ -60,6 +60,8 @@ pub(crate) fn settings(
         graceful_timeout: values.seconds("graceful_timeout"),
         reload_surge: values.count("reload_surge"),
         boot_timeout: values.seconds("boot_timeout"),
+        client_head_timeout: values.seconds("client_head_timeout"),
+        client_stall_timeout: values.seconds("client_stall_timeout"),
         max_worker_memory: values.number("max_worker_memory").saturating_mul(1 << 20),
         max_worker_lifetime: values.seconds("max_worker_lifetime"),
         keepalive: values.seconds("keepalive"),

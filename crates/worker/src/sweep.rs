@@ -8,18 +8,14 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use ferricorn_settings::Settings;
 use socket2::SockRef;
 use tokio::time::MissedTickBehavior;
 
 use crate::hints::Route;
 use crate::shared::{Open, Phase, Shared};
 
-pub(crate) const TICK: Duration = Duration::from_millis(100);
-/// For a request head, from its first byte to its last; and for a new connection, up to the
-/// first byte.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// Without a byte in either direction while a body is on its way.
-pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_millis(100);
 /// What a connection gets to send its next request once the worker drains: at least this, and
 /// no more than this when the whole server stops.
 const DRAIN_IDLE: Duration = Duration::from_secs(2);
@@ -64,8 +60,9 @@ fn close_idle(shared: &Shared) {
         if draining.is_some() {
             open.activity.parting.ask(tick);
         }
-        if is_overdue(open, tick, shared.settings.keepalive, draining)
-            && !has_unread_bytes(open)
+        // Who takes nothing of a response is not excused by sending something.
+        if is_overdue(open, tick, &shared.settings, draining)
+            && (open.activity.write_blocked.get() || !has_unread_bytes(open))
             && !open.activity.parting.ask(tick)
             && let Some(task) = &open.task
         {
@@ -85,25 +82,34 @@ fn take_leave(open: &Open) {
     }
 }
 
-fn is_overdue(open: &Open, tick: u64, keepalive: Duration, draining: Option<Drain>) -> bool {
+/// The time from one tick to another.
+pub(crate) fn since(start: u64, tick: u64) -> Duration {
+    TICK * u32::try_from(tick.saturating_sub(start)).unwrap_or(u32::MAX)
+}
+
+/// Whether a limit of the settings is reached; those that are zero never are.
+pub(crate) fn is_over(time: Duration, limit: Duration) -> bool {
+    !limit.is_zero() && time > limit
+}
+
+fn is_overdue(open: &Open, tick: u64, settings: &Settings, draining: Option<Drain>) -> bool {
     let activity = &open.activity;
-    let since = |start: u64| TICK * u32::try_from(tick.saturating_sub(start)).unwrap_or(u32::MAX);
-    let quiet = since(activity.last_progress.get());
+    let quiet = since(activity.last_progress.get(), tick);
     if activity.write_blocked.get() || activity.receiving.get() {
-        return quiet > STALL_TIMEOUT;
+        return is_over(quiet, settings.client_stall_timeout);
     }
     if activity.busy.get() {
         // While the application works nothing moves, and nothing need.
         return false;
     }
     if let Some(start) = activity.head_since.get() {
-        return since(start) > HEAD_TIMEOUT;
+        return is_over(since(start, tick), settings.client_head_timeout);
     }
     let patience = match (draining, activity.used.get()) {
         (Some(Drain::OfServer), _) => DRAIN_IDLE,
-        (Some(Drain::OfWorker), _) => keepalive.max(DRAIN_IDLE),
-        (None, true) => keepalive,
-        (None, false) => HEAD_TIMEOUT,
+        (Some(Drain::OfWorker), _) => settings.keepalive.max(DRAIN_IDLE),
+        (None, true) => settings.keepalive,
+        (None, false) => return is_over(quiet, settings.client_head_timeout),
     };
     quiet > patience
 }

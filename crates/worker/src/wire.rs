@@ -76,6 +76,13 @@ impl Wire {
         self.activity.last_progress.set(self.shared.tick.get());
     }
 
+    /// Who takes nothing of a response is not excused by sending something.
+    fn note_read(&self) {
+        if !self.activity.write_blocked.get() {
+            self.note_progress();
+        }
+    }
+
     fn note_write<T>(&self, result: &Poll<io::Result<T>>) {
         self.activity.write_blocked.set(result.is_pending());
         if result.is_ready() {
@@ -105,7 +112,7 @@ impl Wire {
     fn poll_direct(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
-        self.note_progress();
+        self.note_read();
         self.note_head();
         let arrived = buffer.filled().len() > before;
         self.ended = !arrived;
@@ -160,7 +167,7 @@ impl Wire {
         let mut piece = [0; PIECE];
         let mut piece = ReadBuf::new(&mut piece);
         ready!(Pin::new(&mut self.socket).poll_read(context, &mut piece))?;
-        self.note_progress();
+        self.note_read();
         self.held.doubtful.extend_from_slice(piece.filled());
         self.ended = piece.filled().is_empty();
         Poll::Ready(Ok(!self.ended))

@@ -130,7 +130,8 @@ impl AsyncRead for Flow {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.socket).poll_read(context, buffer);
-        if result.is_ready() {
+        // Who takes nothing is not excused by sending something.
+        if result.is_ready() && !self.traffic.activity.write_blocked.get() {
             self.traffic.note_progress();
         }
         result

@@ -26,7 +26,7 @@ use crate::body::{Gathered, IN_MEMORY};
 use crate::connection::Client;
 use crate::hints::Route;
 use crate::shared::{Activity, Job};
-use crate::sweep::{STALL_TIMEOUT, TICK};
+use crate::sweep::{is_over, since};
 
 /// How often somebody who waits for a client looks whether that has taken too long.
 const LOOK: Duration = Duration::from_secs(1);
@@ -210,13 +210,13 @@ impl Stream {
     /// Waits for a client, but not for ever. Counts ticks, as the sweeper does, so that a client is
     /// not blamed for a time in which nobody heard it.
     async fn patiently<T>(&self, wait: impl Future<Output = T>) -> Result<T, Broken> {
-        let tick = || self.client.shared.tick.get();
-        let since = tick();
+        let shared = &self.client.shared;
+        let begun = shared.tick.get();
         let mut wait = pin!(wait);
         loop {
             match tokio::time::timeout(LOOK, wait.as_mut()).await {
                 Ok(arrived) => return Ok(arrived),
-                Err(_) if TICK * u32::try_from(tick() - since).unwrap_or(u32::MAX) > STALL_TIMEOUT => {
+                Err(_) if is_over(since(begun, shared.tick.get()), shared.settings.client_stall_timeout) => {
                     return Err(Broken::Reset(Reason::CANCEL));
                 }
                 Err(_) => {}
