@@ -66,6 +66,9 @@ fn read_as_the_parser_does(mut rest: &[u8]) {
         let Ok(httparse::Status::Complete(length)) = parsed else {
             panic!("{parsed:?}: {}", String::from_utf8_lossy(rest))
         };
+        let target = request.path.unwrap_or_default();
+        let held = http::Uri::try_from(target).unwrap_or_else(|error| panic!("{target}: {error}"));
+        assert_eq!(held.path_and_query().map(|held| held.as_str()), Some(target));
         let all = |name: &str| {
             let same = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
             same.map(|header| String::from_utf8_lossy(header.value).trim().to_ascii_lowercase()).collect::<Vec<_>>()
@@ -186,17 +189,36 @@ mod tests {
         "GET / HTTP/1.1\r\n\r\n",
     ];
 
+    const FIELDS: [&str; 8] = [
+        "A: b\r\n",
+        "Content-Length: 0\r\n",
+        "Content-Length: 1\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "A : b\r\n",
+        "A: b\r\n c\r\n",
+    ];
+
     /// Pieces of requests in any order, some bytes changed.
     fn stream(random: &mut fastrand::Rng) -> Vec<u8> {
         let mut bytes = vec![random.u8(1..8)];
-        if random.bool() {
-            bytes.extend(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let add = |bytes: &mut Vec<u8>, from: &[&str], random: &mut fastrand::Rng| {
+            bytes.extend(from[random.usize(..from.len())].bytes());
+        };
+        for _ in 0..random.usize(..4) {
+            let target = [random.u8(0x21..0x7f), random.u8(0x21..0x7f)];
+            bytes.extend(format!("POST /{} HTTP/1.1\r\n", target.escape_ascii()).bytes());
+            for _ in 0..random.usize(..4) {
+                add(&mut bytes, &FIELDS, random);
+            }
+            bytes.extend(b"\r\n");
         }
-        for _ in 0..random.usize(1..20) {
-            bytes.extend(PARTS[random.usize(..PARTS.len())].bytes());
+        for _ in 0..random.usize(..20) {
+            add(&mut bytes, &PARTS, random);
         }
         if random.bool() {
-            let at = random.usize(1..bytes.len());
+            let at = random.usize(..bytes.len());
             bytes[at] = random.u8(..);
         }
         bytes
