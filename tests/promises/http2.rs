@@ -178,6 +178,22 @@ fn a_stream_taken_back_stops_the_application() {
     client.assert_serves(3);
 }
 
+/// With one thread too, which waits meanwhile for room.
+#[test]
+fn a_stream_taken_back_frees_the_only_thread() {
+    only_ferricorn!("Gunicorn's sync worker does not speak HTTP/2");
+    let server = secure("http2_app").args("--http-protocols h2").start();
+    let mut client = Http2::open(&server.address());
+    client.get(1, "/endless");
+    client.until("some of the body", |frame| frame.kind == DATA);
+    client.get(3, "/");
+    client.send(RST_STREAM, 0, 1, &8_u32.to_be_bytes());
+    client.send(WINDOW_UPDATE, 0, 0, &1_000_000_u32.to_be_bytes());
+    server.wait_for("the end of the iterable", || server.workdir().join("closed").exists().then_some(()));
+    assert_eq!(client.status(3), Some(200));
+    assert_eq!(client.body(3), b"hello");
+}
+
 /// What is sent of a body is what the client has made room for.
 #[test]
 fn the_clients_window_is_kept() {

@@ -90,6 +90,8 @@ async fn serve(
                 );
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
+            // The client is told which requests were heard; another that is on its way can be made again.
+            Event::Parting if traffic.is_idle() => connection.abrupt_shutdown(Reason::NO_ERROR),
             Event::Parting => connection.graceful_shutdown(),
             Event::End(ended) => return ended,
         }

@@ -15,6 +15,8 @@ pub(crate) struct Parting {
     able: Cell<bool>,
     /// The tick at which it was.
     since: Cell<Option<u64>>,
+    /// The tick at which it was seen that the worker leaves.
+    drains_since: Cell<Option<u64>>,
     asked: Notify,
 }
 
@@ -36,6 +38,14 @@ impl Parting {
         self.since.get().is_some_and(|since| tick - since <= PATIENCE)
     }
 
+    /// Whether it is time to ask, in a worker that leaves: some clients forget what they have asked for as soon as they
+    /// are told, so a connection is told between two requests, if there is such a moment before long.
+    pub(crate) fn is_due(&self, tick: u64, busy: bool) -> bool {
+        let since = self.drains_since.get().unwrap_or(tick);
+        self.drains_since.set(Some(since));
+        !busy || tick - since > PATIENCE
+    }
+
     /// Waits until it is asked.
     pub(crate) async fn asked(&self) {
         self.asked.notified().await;
@@ -54,5 +64,7 @@ mod tests {
         assert!(parting.ask(5));
         assert!(parting.ask(25));
         assert!(!parting.ask(26));
+        assert!(!parting.is_due(30, true) && parting.is_due(30, false));
+        assert!(!parting.is_due(50, true) && parting.is_due(51, true));
     }
 }

@@ -57,7 +57,7 @@ fn close_idle(shared: &Shared) {
         Phase::Serving | Phase::Leaving => None,
     };
     for open in shared.open.borrow().values() {
-        if draining.is_some() {
+        if draining.is_some() && open.activity.parting.is_due(tick, is_in_use(open)) {
             open.activity.parting.ask(tick);
         }
         // Who takes nothing of a response is not excused by sending something.
@@ -70,6 +70,11 @@ fn close_idle(shared: &Shared) {
             task.abort();
         }
     }
+}
+
+/// Whether there is a request, or one may be on its way: nobody connects without wanting anything.
+fn is_in_use(open: &Open) -> bool {
+    open.activity.busy.get() || !open.activity.used.get() || has_unread_bytes(open)
 }
 
 /// Without a word, the end of TLS could be anybody's doing.

@@ -4,9 +4,11 @@ use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use crate::shared::{Activity, Shared};
 use crate::socket::Socket;
@@ -52,6 +54,11 @@ impl Traffic {
         if result.is_ready() {
             self.note_progress();
         }
+    }
+
+    /// Whether there is no stream.
+    pub(super) fn is_idle(&self) -> bool {
+        self.streams.get() == 0
     }
 
     /// Whether the client has taken back more streams than a client would.
@@ -103,7 +110,7 @@ impl Drop for Stay {
         traffic.activity.answered.set(traffic.answering.get() > 0);
         if traffic.streams.get() == 0 {
             traffic.activity.busy.set(false);
-            if traffic.shared.closes_connections() {
+            if traffic.shared.settings.keepalive.is_zero() {
                 traffic.activity.parting.ask(traffic.shared.tick.get());
             }
         }
@@ -111,15 +118,27 @@ impl Drop for Stay {
     }
 }
 
+/// What a client may go on sending when the connection has ended, and for how long. To close on unread
+/// bytes is to reset the connection, and that would take the last words with it.
+const UNREAD: usize = 64 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The end of a connection: nothing more is sent, and what comes is not heard.
+struct Lingering {
+    left: usize,
+    until: Pin<Box<Sleep>>,
+}
+
 /// Reads and writes, and notes that it did.
 pub(crate) struct Flow {
     socket: Socket,
     traffic: Rc<Traffic>,
+    lingering: Option<Lingering>,
 }
 
 impl Flow {
     pub(super) fn new(socket: Socket, traffic: Rc<Traffic>) -> Self {
-        Self { socket, traffic }
+        Self { socket, traffic, lingering: None }
     }
 }
 
@@ -168,6 +187,23 @@ impl AsyncWrite for Flow {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        let Flow { socket, lingering, .. } = &mut *self;
+        if lingering.is_none() {
+            ready!(Pin::new(&mut *socket).poll_shutdown(context))?;
+        }
+        let lingering =
+            lingering.get_or_insert_with(|| Lingering { left: UNREAD, until: Box::pin(tokio::time::sleep(LINGER)) });
+        let mut piece = [0; 4096];
+        loop {
+            let mut piece = ReadBuf::new(&mut piece);
+            match Pin::new(&mut *socket).poll_read(context, &mut piece) {
+                Poll::Pending => return lingering.until.as_mut().poll(context).map(Ok),
+                Poll::Ready(Ok(())) if (1..lingering.left).contains(&piece.filled().len()) => {
+                    lingering.left -= piece.filled().len();
+                }
+                // The client has left, or sends more than it may.
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+            }
+        }
     }
 }
