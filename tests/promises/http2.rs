@@ -6,8 +6,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::harness::http2::{
-    DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, Http2, PING, PROTOCOL_ERROR, REFUSED_STREAM,
-    RST_STREAM, SETTINGS, WINDOW_UPDATE, head,
+    CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, GOAWAY, HEADERS, Http2, PING, PROTOCOL_ERROR,
+    REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, head,
 };
 use crate::harness::target::{self, binaries};
 use crate::harness::tls::{TlsClient, secure};
@@ -307,4 +307,39 @@ fn the_access_log_has_them() {
     let server = launch().args("--access-logfile -").start();
     Http2::open(&server.address()).assert_serves(1);
     server.wait_for("a line", || server.stdout().contains("\"GET / HTTP/2.0\" 200 5 ").then_some(()));
+}
+
+/// A stream on which nothing moves for `client_stall_timeout`, neither of its body nor of the room for its response, is reset; the others go on.
+#[test]
+fn stalled_streams_are_reset() {
+    only_ferricorn!("Gunicorn's limits are 60 seconds");
+    let server = launch().args("--client-stall-timeout 1").start();
+    let mut client = Http2::greet(&server.address());
+    client.send(SETTINGS, 0, 0, &[&4_u16.to_be_bytes()[..], &10_u32.to_be_bytes()].concat());
+    client.send(HEADERS, END_HEADERS, 1, &head("POST", "/echo", &[]));
+    client.send(DATA, 0, 1, b"half");
+    client.get(3, "/token?0123456789");
+    let mut reset = [client.until("a reset", is_reset), client.until("a reset", is_reset)];
+    reset.sort_by_key(|frame| frame.stream);
+    assert_eq!(reset.map(|frame| (frame.stream, frame.code())), [(1, CANCEL), (3, CANCEL)]);
+    client.assert_serves(5);
+}
+
+fn is_reset(frame: &Frame) -> bool {
+    frame.kind == RST_STREAM
+}
+
+/// A client that takes nothing from the connection is given up, though it goes on making room.
+#[test]
+fn a_client_that_takes_nothing_is_given_up() {
+    only_ferricorn!("Gunicorn has no such setting");
+    let server = launch().args("--client-stall-timeout 1").start();
+    let mut client = Http2::greet(&server.address());
+    client.send(SETTINGS, 0, 0, &[&4_u16.to_be_bytes()[..], &0x7fff_ffff_u32.to_be_bytes()].concat());
+    client.send(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes());
+    client.get(1, "/endless");
+    let given_up = || client.try_send(PING, 0, 0, &[0; 8]).is_err().then_some(());
+    server.wait_for("the end of the connection", given_up);
+    server.wait_for("the end of the iterable", || server.workdir().join("closed").exists().then_some(()));
+    server.get("/").expect(200, "hello");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::harness::http::Fault;
 use crate::harness::wait::stays;
 use crate::harness::{Launch, process};
 
@@ -121,4 +122,19 @@ fn a_client_that_stalls_is_given_up() {
     assert_eq!(uploads.drain(), b"");
     server.wait_for("the end of both connections", || (sockets() <= before).then_some(()));
     assert!(downloads.take(32 << 20).is_err());
+}
+
+/// `worker_connections` is how many connections a worker has open. Others are not refused: they wait until one of those has ended.
+#[test]
+fn connections_beyond_the_limit_wait() {
+    let server = Launch::app("plain").args("--worker-class gthread --threads 2 --worker-connections 2").start();
+    let (first, second) = (server.connect(), server.connect());
+    let mut third = server.connect();
+    third.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    third.patience(Duration::from_millis(700));
+    assert_eq!(third.try_response_to("GET").unwrap_err(), Fault::Timeout);
+    drop(first);
+    third.patience(Duration::from_secs(20));
+    third.response().expect(200, "hello");
+    drop(second);
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use rustls::{CipherSuite, ProtocolVersion};
 
@@ -203,4 +204,27 @@ fn what_is_cut_short_is_not_served() {
     other.get("/").expect(200, "hello");
     assert_eq!(other.try_response_to("GET"), Err(Fault::Closed));
     assert!(!server.log().contains("exited"));
+}
+
+/// A handshake, and then the first head, must be over in `client_head_timeout`, however busily a client sends bytes of it.
+#[test]
+fn a_handshake_has_its_time() {
+    only_ferricorn!("Gunicorn has no such setting");
+    let server = secure("plain").args("--client-head-timeout 1").start();
+    let Address::Tls(address) = server.address() else { panic!("no TLS") };
+    let connect = || TcpStream::connect(address).unwrap();
+    let (silent, mut halting, mut trickling) = (connect(), connect(), connect());
+    halting.write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
+    // A greeting that goes on for hours at this pace.
+    let trickle = [&[0x16, 3, 1, 0x40, 0, 1, 0, 0x3f, 0xfc][..], &[0; 1000]].concat();
+    let ended = trickle.iter().any(|byte| {
+        std::thread::sleep(Duration::from_millis(10));
+        trickling.write_all(&[*byte]).is_err()
+    });
+    assert!(ended, "a client may take its time");
+    for mut socket in [silent, halting] {
+        assert_eq!(socket.read(&mut [0; 10]).unwrap(), 0);
+    }
+    assert_eq!(server.connect().drain(), b"");
+    server.get("/").expect(200, "hello");
 }
