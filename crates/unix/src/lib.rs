@@ -11,6 +11,7 @@
 //! - [`clock`]: a clock that all processes read alike
 //! - [`credentials`]: giving up privileges
 //! - [`daemon`]: leaving the terminal
+//! - [`thread`]: threads that no signal disturbs
 //! - [`title`]: what `ps` shows
 //! - [`environment`]: changing environment variables while single-threaded
 
@@ -24,4 +25,5 @@ pub mod listener;
 pub mod poll;
 pub mod process;
 pub mod shared_memory;
+pub mod thread;
 pub mod title;

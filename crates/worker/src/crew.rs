@@ -71,9 +71,10 @@ impl Crew {
 
     /// Has the application start its threads.
     pub(crate) fn begin(&self, shared: &Shared, application: &mut dyn Application) -> io::Result<()> {
-        for number in 1..=self.size {
-            let calls = ThreadCalls::new(Arc::clone(&self.desk), shared.logs_response_headers());
-            application.start_thread(&format!("ferricorn-thread-{number}"), Box::new(calls))?;
+        for post in 0..self.size {
+            let (desk, posts) = (Arc::clone(&self.desk), Arc::clone(&shared.posts));
+            let calls = ThreadCalls::new(desk, posts, post, shared.logs_response_headers());
+            application.start_thread(&format!("ferricorn-thread-{}", post + 1), Box::new(calls))?;
         }
         Ok(())
     }

@@ -19,6 +19,7 @@
 //!   `hints`: the one thing that goes past hyper; `tally`: what the access log will say
 //! - `crew`: in place of the pump's calls, those of threads; `thread`: such a thread and its side of a
 //!   call; `desk`: where it meets the main thread; `stream`: a body on its way from one to the other
+//! - `lookout`: a thread that looks after calls which take long
 //! - `shared`: the state that all of these share, serving, draining or leaving
 //! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s, which
 //!   `watch` hurries
@@ -41,6 +42,7 @@ mod hints;
 mod http2;
 #[cfg(any(test, fuzzing))]
 pub mod invariants;
+mod lookout;
 mod parting;
 mod policy;
 mod proxy_protocol;

@@ -19,6 +19,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use crate::accept::{self, Acceptor};
 use crate::exchange::CallExchange;
 use crate::hints::Hints;
+use crate::lookout;
 use crate::seat::Seat;
 use crate::shared::{Job, Phase, Shared};
 use crate::signals::{self, Signals};
@@ -77,11 +78,13 @@ fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn
         let watch = signals::watch_applications(Rc::clone(&shared), signals);
         runtime.block_on(async { drop(tokio::task::spawn_local(report_failure(watch))) });
     }
+    lookout::start(&shared.posts, Vec::new())?;
     shared.slot.beat();
     shared.reporter.report(Kind::Ready)?;
     pump(&runtime, &shared, application, sources.as_deref());
     runtime.block_on(last_words(&shared));
     shared.note_turn();
+    shared.posts.close();
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use crate::answer::Answer;
 use crate::crew::Crew;
 use crate::hints::Route;
+use crate::lookout::Posts;
 use crate::parting::Parting;
 use crate::policy::Policy;
 use crate::rules::Rules;
@@ -113,6 +114,8 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     /// Threads of the application's; without them the main thread makes the calls.
     pub(crate) crew: Option<Crew>,
+    /// Where each thread that makes calls says in which one it is; the main thread's is the first.
+    pub(crate) posts: Arc<Posts>,
     queue: RefCell<VecDeque<Job>>,
     /// Answers on their way to their connections. They are delivered from within the runtime: to
     /// wake a task from outside costs a system call each time.
@@ -161,6 +164,7 @@ impl Shared {
             rules: Rc::new(Rules::new(&settings)),
             statsd: open_statsd(&settings),
             tls,
+            posts: Posts::new(settings.threads.max(1)),
             crew: settings.multithread.then(|| Crew::new(settings.threads.max(1))),
             settings,
             slot,
@@ -340,6 +344,7 @@ impl Shared {
 
     pub(crate) fn begin_call(&self, job: &Job) {
         self.in_call.set(true);
+        self.posts.begin(0, self.now.get());
         let head = &job.request.head;
         self.slot.begin_call(self.now.get(), head.method.as_str(), target::path(head));
     }
@@ -347,6 +352,7 @@ impl Shared {
     /// The call has returned.
     pub(crate) fn end_call(&self) {
         self.in_call.set(false);
+        self.posts.end(0);
         self.read_clock();
         self.slot.end_call();
         self.count_served();

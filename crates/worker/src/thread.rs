@@ -8,17 +8,22 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ferricorn_application::{Calls, Exchange, Gone, Head, Request};
+use ferricorn_unix::clock;
 use http::HeaderMap;
 
 use crate::answer::End;
 use crate::desk::{Desk, Letter, Outcome, Parcel};
 use crate::exchange::LINGERING;
+use crate::lookout::Posts;
 use crate::stream::Stream;
 use crate::tally::Tally;
 
 /// What one thread works through.
 pub(crate) struct ThreadCalls {
     desk: Arc<Desk>,
+    posts: Arc<Posts>,
+    /// The thread's own post.
+    post: usize,
     keeps_headers: bool,
     /// It has waited, and has not taken anything since.
     came: bool,
@@ -32,8 +37,8 @@ pub(crate) struct ThreadCalls {
 
 impl ThreadCalls {
     /// `keeps_headers`: the access log will ask for response headers.
-    pub(crate) fn new(desk: Arc<Desk>, keeps_headers: bool) -> Self {
-        Self { desk, keeps_headers, came: false, number: None, lingering: false, dismissed: false }
+    pub(crate) fn new(desk: Arc<Desk>, posts: Arc<Posts>, post: usize, keeps_headers: bool) -> Self {
+        Self { desk, posts, post, keeps_headers, came: false, number: None, lingering: false, dismissed: false }
     }
 }
 
@@ -47,6 +52,7 @@ impl Calls for ThreadCalls {
     fn take(&mut self, answer: &mut dyn FnMut(Request, Rc<dyn Exchange>)) -> bool {
         let Some(waiting) = self.desk.take(std::mem::take(&mut self.came)) else { return false };
         self.number = Some(waiting.number);
+        self.posts.begin(self.post, clock::monotonic());
         let exchange = Rc::new(ThreadExchange {
             desk: Arc::clone(&self.desk),
             number: waiting.number,
@@ -57,6 +63,7 @@ impl Calls for ThreadCalls {
             tally: Tally::new(&waiting.request.head.method, self.keeps_headers),
         });
         answer(waiting.request, Rc::clone(&exchange) as Rc<dyn Exchange>);
+        self.posts.end(self.post);
         self.lingering = exchange.close();
         self.number = None;
         true

@@ -1,0 +1,271 @@
+//! The lookout: a thread of the worker's that looks after calls which take long, because the thread that is in such a
+//! call can do nothing. What is done about them are [`Duty`]s. It knows no Python, touches nothing of the main thread's
+//! runtime, and sees of a call only when it began: that is at the [`Post`] of the thread that is in it.
+//!
+//! A call that is short costs two stores at the post. The lookout looks again when a call that it has seen would become
+//! long, or one that has begun since could be; once nothing goes on it rests until the next call begins.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use ferricorn_unix::clock;
+use ferricorn_unix::thread::spawn_undisturbed;
+
+/// What is to be done about calls that take long.
+pub(crate) trait Duty: Send {
+    /// How long a call goes on before it matters here.
+    fn after(&self) -> Duration;
+
+    /// A call has gone on for that long. Says how much later to come back to it, if it goes on, or that this was all. To
+    /// take long here is to keep the other duties waiting.
+    fn attend(&mut self, call: &LongCall<'_>) -> Option<Duration>;
+}
+
+/// A call that goes on, or did a moment ago.
+pub(crate) struct LongCall<'a> {
+    post: &'a Post,
+    /// The number of the post: of the thread that is in it.
+    pub(crate) number: usize,
+    /// When it began, by the monotonic clock. No two calls of a thread begin at the same time.
+    pub(crate) began: Duration,
+}
+
+impl LongCall<'_> {
+    /// Whether it still goes on.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.post.call() == Some(self.began)
+    }
+}
+
+/// Where a thread that makes calls says which one it is in: when that began, in nanoseconds shifted by one, and in the lowest bit
+/// whether it still goes on.
+#[derive(Default)]
+pub(crate) struct Post(AtomicU64);
+
+impl Post {
+    /// The call that goes on, if one does.
+    pub(crate) fn call(&self) -> Option<Duration> {
+        call_in(self.0.load(Ordering::SeqCst))
+    }
+}
+
+fn call_in(word: u64) -> Option<Duration> {
+    (word & 1 == 1).then(|| Duration::from_nanos(word >> 1))
+}
+
+/// What the lookout shares with the threads that it looks after.
+#[derive(Default)]
+pub(crate) struct Posts {
+    posts: Box<[Post]>,
+    /// The lookout wants to be woken by the next call.
+    rests: AtomicBool,
+    closed: AtomicBool,
+    lookout: OnceLock<Thread>,
+}
+
+impl Posts {
+    /// For so many threads.
+    pub(crate) fn new(threads: usize) -> Arc<Self> {
+        Arc::new(Self { posts: (0..threads).map(|_| Post::default()).collect(), ..Self::default() })
+    }
+
+    /// The thread at this post begins a call. To be called by that thread alone.
+    pub(crate) fn begin(&self, number: usize, now: Duration) {
+        // Sequentially consistent on both sides: either the lookout sees the call, or it is seen to rest.
+        self.posts[number].0.store((now.as_nanos() as u64) << 1 | 1, Ordering::SeqCst);
+        if self.rests.load(Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    /// Its call has returned.
+    pub(crate) fn end(&self, number: usize) {
+        let word = &self.posts[number].0;
+        word.store(word.load(Ordering::Relaxed) & !1, Ordering::Release);
+    }
+
+    /// There will be no more calls; the lookout ends, if there is one.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(lookout) = self.lookout.get() {
+            lookout.unpark();
+        }
+    }
+}
+
+/// Starts a lookout with these duties. Without any there is none.
+pub(crate) fn start(posts: &Arc<Posts>, duties: Vec<Box<dyn Duty>>) -> io::Result<()> {
+    if duties.is_empty() {
+        return Ok(());
+    }
+    let lookout = Lookout::new(Arc::clone(posts), duties);
+    let handle = spawn_undisturbed("lookout", || lookout.look_out())?;
+    if posts.lookout.set(handle.thread().clone()).is_err() {
+        return Err(io::Error::other("there is a lookout already"));
+    }
+    // It may rest since before anybody could have woken it.
+    posts.wake();
+    Ok(())
+}
+
+struct Lookout {
+    posts: Arc<Posts>,
+    engagements: Vec<Engagement>,
+    /// The posts as last seen.
+    seen: Vec<u64>,
+    /// No call can become long sooner than this after it began.
+    shortest: Duration,
+}
+
+/// A duty, and for each post the call that it is about next.
+struct Engagement {
+    duty: Box<dyn Duty>,
+    next: Vec<Next>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Next {
+    call: Duration,
+    due: Option<Duration>,
+}
+
+impl Lookout {
+    fn new(posts: Arc<Posts>, duties: Vec<Box<dyn Duty>>) -> Self {
+        let count = posts.posts.len();
+        let shortest = duties.iter().map(|duty| duty.after()).min().unwrap_or_default();
+        let engage = |duty| Engagement { duty, next: vec![Next::default(); count] };
+        Self { posts, engagements: duties.into_iter().map(engage).collect(), seen: vec![0; count], shortest }
+    }
+
+    fn look_out(mut self) {
+        while !self.posts.closed.load(Ordering::SeqCst) {
+            match self.look() {
+                Some(pause) => thread::park_timeout(pause),
+                None => self.rest(),
+            }
+        }
+    }
+
+    /// Attends to what is due. Says how long nothing more can be; `None` if nothing goes on, and nothing has since the last
+    /// look.
+    fn look(&mut self) -> Option<Duration> {
+        let now = clock::monotonic();
+        let mut quiet = true;
+        let mut next = now + self.shortest;
+        for (number, post) in self.posts.posts.iter().enumerate() {
+            let word = post.0.load(Ordering::SeqCst);
+            quiet &= std::mem::replace(&mut self.seen[number], word) == word;
+            let Some(began) = call_in(word) else { continue };
+            quiet = false;
+            let call = LongCall { post, number, began };
+            let due = self.engagements.iter_mut().filter_map(|engagement| engagement.attend(&call, now));
+            next = due.fold(next, Duration::min);
+        }
+        (!quiet).then(|| next.saturating_sub(clock::monotonic()))
+    }
+
+    /// Until the next call begins.
+    fn rest(&self) {
+        self.posts.rests.store(true, Ordering::SeqCst);
+        let word = |post: &Post| post.0.load(Ordering::SeqCst);
+        let unchanged = self.posts.posts.iter().zip(&self.seen).all(|(post, seen)| word(post) == *seen);
+        if unchanged && !self.posts.closed.load(Ordering::SeqCst) {
+            thread::park();
+        }
+        self.posts.rests.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Engagement {
+    /// Says when to come back to this call.
+    fn attend(&mut self, call: &LongCall<'_>, now: Duration) -> Option<Duration> {
+        let next = &mut self.next[call.number];
+        if next.call != call.began {
+            *next = Next { call: call.began, due: Some(call.began + self.duty.after()) };
+        }
+        if next.due.is_some_and(|due| due <= now) && call.goes_on() {
+            next.due = self.duty.attend(call).map(|later| clock::monotonic() + later);
+        }
+        next.due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    /// Tells of each call once, and again after the same time.
+    struct Tell(Duration, Sender<(usize, Duration)>);
+
+    impl Duty for Tell {
+        fn after(&self) -> Duration {
+            self.0
+        }
+
+        fn attend(&mut self, call: &LongCall<'_>) -> Option<Duration> {
+            self.1.send((call.number, call.began)).unwrap();
+            Some(self.0)
+        }
+    }
+
+    fn wait_rest(posts: &Posts) {
+        while !posts.rests.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn long_calls_are_attended_to_again_and_again() {
+        let (posts, (told, tellings)) = (Posts::new(2), channel());
+        start(&posts, vec![Box::new(Tell(Duration::from_millis(5), told))]).unwrap();
+        wait_rest(&posts);
+        let long = clock::monotonic();
+        posts.begin(1, long);
+        for _ in 0..1000 {
+            posts.begin(0, clock::monotonic());
+            posts.end(0);
+        }
+        // On a busy machine a call of the other thread may become long, too.
+        let of_long = tellings.iter().filter(|telling| *telling == (1, long));
+        assert_eq!(of_long.take(3).count(), 3);
+        posts.end(1);
+        wait_rest(&posts);
+        while tellings.try_recv().is_ok() {}
+        let another = clock::monotonic();
+        posts.begin(0, another);
+        assert_eq!(tellings.recv().unwrap(), (0, another));
+        posts.close();
+        // The thread ends, and with it the sender.
+        while tellings.recv().is_ok() {}
+    }
+
+    #[test]
+    fn each_duty_has_its_own_time() {
+        let (posts, (told, tellings)) = (Posts::new(1), channel());
+        let duties: Vec<Box<dyn Duty>> = vec![
+            Box::new(Tell(Duration::from_secs(3600), told.clone())),
+            Box::new(Tell(Duration::from_millis(1), told)),
+        ];
+        let mut lookout = Lookout::new(Arc::clone(&posts), duties);
+        let now = clock::monotonic();
+        posts.begin(0, now.saturating_sub(Duration::from_secs(1)));
+        assert!(lookout.look().is_some_and(|pause| pause <= Duration::from_millis(1)));
+        assert_eq!(tellings.try_iter().count(), 1);
+        posts.begin(0, now.saturating_sub(Duration::from_secs(7200)));
+        assert!(lookout.look().is_some());
+        assert_eq!(tellings.try_iter().count(), 2);
+        posts.end(0);
+        assert!(lookout.look().is_some(), "something went on since the last look");
+        assert_eq!(lookout.look(), None);
+    }
+}
