@@ -47,9 +47,14 @@ pub(crate) fn ask(server: &Server, bytes: &[u8], piece: usize) -> Answers {
     if sent.is_ok() {
         connection.finish_sending();
     }
+    read_all(&mut connection)
+}
+
+/// Reads everything that comes on a connection.
+pub(crate) fn read_all(connection: &mut Connection) -> Answers {
     let mut answers = Vec::new();
     let end = loop {
-        match read(&mut connection) {
+        match read(connection) {
             Ok(answer) => answers.push(answer),
             Err(Fault::Closed) => break None,
             Err(fault) => break Some(fault),
@@ -82,6 +87,16 @@ impl Answers {
     /// The targets of the requests that the application saw.
     pub(crate) fn targets(&self) -> Vec<&str> {
         self.answers.iter().filter_map(|answer| answer.environ.get("RAW_URI")?.as_str()).collect()
+    }
+
+    /// What the application saw of each request that reached it: method, path, query, body.
+    pub(crate) fn requests<'a>(&'a self) -> Vec<[&'a str; 4]> {
+        let said = |answer: &'a Answer, key: &str| answer.environ.get(key)?.as_str();
+        let all = |answer| {
+            let [method, path] = [said(answer, "REQUEST_METHOD")?, said(answer, "PATH_INFO")?];
+            Some([method, path, said(answer, "QUERY_STRING")?, said(answer, "body")?])
+        };
+        self.answers.iter().filter_map(all).collect()
     }
 
     /// Where these differ from those of the other server.

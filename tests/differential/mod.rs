@@ -2,7 +2,7 @@
 //! differences that `tests/requests/allowed.txt` lists with their reasons.
 
 mod allowed;
-mod answers;
+pub(crate) mod answers;
 pub(crate) mod cases;
 
 use crate::harness::Launch;
