@@ -12,6 +12,8 @@
 pub mod access_log;
 pub mod error_log;
 pub mod events;
+#[cfg(any(test, fuzzing))]
+pub mod invariants;
 pub mod log_file;
 pub mod logs;
 pub mod scoreboard;

@@ -1,5 +1,7 @@
 //! What must hold whatever a client sends. `fuzz/` looks for bytes for which it does not; a unit test tries some at random.
 
+mod forwarded;
+
 use std::rc::Rc;
 
 use ferricorn_settings::ProxyProtocol;
@@ -8,6 +10,8 @@ use crate::chunks;
 use crate::guard::{Guard, Notes, Step};
 use crate::proxy_protocol::{self, Beginning};
 use crate::rules::Rules;
+
+pub use forwarded::forwarded;
 
 /// What the parser sees of a stream, and how it was refused, if it was: the status.
 #[derive(Debug, PartialEq, Eq)]

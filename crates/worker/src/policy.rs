@@ -10,12 +10,12 @@ use crate::refusal::Refusal;
 
 /// The settings that matter here, prepared once.
 pub(crate) struct Policy {
-    underscores: HeaderMapPolicy,
+    pub(crate) underscores: HeaderMapPolicy,
     /// Names with underscores that a trusted peer may send.
-    forwarder_headers: Vec<HeaderName>,
+    pub(crate) forwarder_headers: Vec<HeaderName>,
     /// Header and exact value by which a trusted peer says that its client speaks TLS.
-    secure_scheme_headers: Vec<(HeaderName, String)>,
-    trusted: AddressList,
+    pub(crate) secure_scheme_headers: Vec<(HeaderName, String)>,
+    pub(crate) trusted: AddressList,
 }
 
 impl Policy {
