@@ -70,6 +70,10 @@ complete -c ferricorn -l max-worker-memory -d 'resident memory in MiB at which a
 complete -c ferricorn -l max-worker-lifetime -d 'seconds after which a worker is replaced, 0 for never; each worker lives up to a tenth longer' -r -f
 complete -c ferricorn -l client-head-timeout -d 'seconds a client may take to send the head of a request, its first one from the connection on; 0 for ever' -r -f
 complete -c ferricorn -l client-stall-timeout -d 'seconds without a byte after which a client that sends a body or takes a response is given up, 0 for never' -r -f
+complete -c ferricorn -l limit-request-body -d 'longest request body in bytes, 0 for any length; longer ones are answered with 413' -r -f
+complete -c ferricorn -l client-body-buffer-size -d 'bytes of a request body that are held in memory until the application is called; longer ones wait in a file in tmp_upload_dir' -r -f
+complete -c ferricorn -l server-header -d 'value of the response header Server; empty for none' -r -f
+complete -c ferricorn -l server-software -d 'SERVER_SOFTWARE in the environ; unset for gunicorn/27.0.1, a blank, ferricorn/ and the version' -r -f
 complete -c ferricorn -l reload-engine -d 'how changes are noticed: auto, poll or inotify [auto]' -r -f -a "auto\t''
 poll\t''
 inotify\t''"

@@ -56,9 +56,13 @@ impl Frame {
         u32::from_be_bytes(self.payload[at..at + 4].try_into().expect("four bytes"))
     }
 
-    /// The status of a response, as far as it is one of those with a number of their own in HPACK.
+    /// The status of a response, as far as it is one of those with a number of their own in HPACK, or 413.
     pub(crate) fn status(&self) -> Option<u16> {
         let indexed = [(0x88, 200), (0x89, 204), (0x8b, 304), (0x8c, 400), (0x8d, 404), (0x8e, 500)];
+        // The name `:status`, then the digits in Huffman's code.
+        if self.payload.windows(5).any(|bytes| bytes == [0x48, 0x83, 0x68, 0x2c, 0xff]) {
+            return Some(413);
+        }
         // The first block of a connection may begin with the size of the table.
         let first = self.payload.iter().find(|byte| **byte & 0xe0 != 0x20)?;
         indexed.iter().find(|(byte, _)| byte == first).map(|(_, status)| *status)

@@ -48,8 +48,13 @@ pub(crate) fn title(pid: Pid) -> String {
 
 /// The user id that `pid` runs as.
 pub(crate) fn user(pid: Pid) -> Option<u32> {
+    status_number(pid, "Uid:").and_then(|user| u32::try_from(user).ok())
+}
+
+/// The first number in the line of this name.
+fn status_number(pid: Pid, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -79,9 +84,12 @@ pub(crate) fn descriptors(pid: Pid) -> Vec<String> {
 
 /// How much memory `pid` has for itself alone, in KiB: what it would leak.
 pub(crate) fn own_memory(pid: Pid) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    line.split_whitespace().next()?.parse().ok()
+    status_number(pid, "RssAnon:")
+}
+
+/// The most memory that `pid` has had so far, in KiB.
+pub(crate) fn peak_memory(pid: Pid) -> Option<u64> {
+    status_number(pid, "VmHWM:")
 }
 
 /// Every running process whose current directory is `dir` or below: all that a server started in `dir` has left behind,

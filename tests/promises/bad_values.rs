@@ -75,6 +75,15 @@ const KINDS: [Bad; 20] = [
     ("proc_name", "3", "", 1),
 ];
 
+/// Settings that Gunicorn does not have.
+const OWN: [Bad; 5] = [
+    ("limit_request_body", "-1", "--limit-request-body=-1", 1),
+    ("limit_request_body", "'1M'", "--limit-request-body 1M", 2),
+    ("client_body_buffer_size", "'x'", "--client-body-buffer-size x", 2),
+    ("server_header", "'caf\u{e9}'", "--server-header caf\u{e9}", 1),
+    ("server_software", "'caf\u{e9}'", "--server-software caf\u{e9}", 1),
+];
+
 /// The value as it stands in a sentence: without the quotes of a text.
 fn bare(value: &str) -> &str {
     value.trim_matches('\'')
@@ -146,11 +155,21 @@ fn flags_in_the_environment() {
     }
 }
 
+/// The same for settings of our own.
+#[test]
+fn own_settings() {
+    only_ferricorn!("Gunicorn does not know them");
+    assert_refused_in_files(&OWN);
+    for bad @ (_, _, flag, status) in &OWN {
+        assert_refused(Launch::app("plain").args(flag), *status, bad, "");
+    }
+}
+
 /// The same in TOML, with the line.
 #[test]
 fn values_in_toml() {
     only_ferricorn!("Gunicorn reads Python alone");
-    for bad @ (setting, value, ..) in NUMBERS.iter().chain(&WORDS).chain(&KINDS) {
+    for bad @ (setting, value, ..) in NUMBERS.iter().chain(&WORDS).chain(&KINDS).chain(&OWN) {
         let launch = Launch::app("plain").file("ferricorn.toml", &format!("\n{setting} = {value}\n"));
         let launch = if *setting == "bind" { launch.no_bind() } else { launch };
         assert_refused(launch, 1, bad, "ferricorn.toml, line 2");

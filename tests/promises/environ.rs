@@ -224,6 +224,18 @@ fn the_software_is_named() {
     assert!(server.get("/env?SERVER_SOFTWARE").text().starts_with(&promised));
 }
 
+/// What `server_software` says is SERVER_SOFTWARE in the environ.
+#[test]
+fn the_software_is_a_setting() {
+    only_ferricorn!("Gunicorn always gives its own name");
+    let server = Launch::app("environ").arg("--server-software").arg("gunicorn/19.9.0 (shop)").start();
+    assert_values(&environ_of(&server, "/", ""), &[("SERVER_SOFTWARE", json!("gunicorn/19.9.0 (shop)"))]);
+    let server = Launch::app("environ").start();
+    let version = env!("CARGO_PKG_VERSION");
+    let usual = json!(format!("gunicorn/{GUNICORN_VERSION} ferricorn/{version}"));
+    assert_values(&environ_of(&server, "/", ""), &[("SERVER_SOFTWARE", usual)]);
+}
+
 /// The environ is a request's own: no variable of the process, no CGI key that Gunicorn does not set.
 #[test]
 fn nothing_else_leaks_in() {

@@ -129,6 +129,18 @@ fn hop_by_hop_headers_are_the_servers_own() {
     assert_eq!((response.framing, response.header("x-kept")), (Framing::Length(2), Some("yes")));
 }
 
+/// The header Server says what `server_header` says, or is not there at all.
+#[test]
+fn the_server_header_is_a_setting() {
+    only_ferricorn!("Gunicorn's is always gunicorn");
+    for (header, expected) in [("shop/1.0 (ours)", &["shop/1.0 (ours)"][..]), ("", &[])] {
+        let server = Launch::app("framing").arg("--server-header").arg(header).start();
+        for target in ["/length", "/hop-by-hop", "/failing-at-once"] {
+            assert_eq!(ask(&server, "GET", target).head.all("server"), expected, "{target}");
+        }
+    }
+}
+
 /// A large response arrives complete.
 #[test]
 fn a_large_response_arrives_complete() {

@@ -70,7 +70,9 @@ impl Environs {
         base.set_item("wsgi.run_once", false)?;
         base.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
         base.set_item("wsgi.input_terminated", true)?;
-        base.set_item("SERVER_SOFTWARE", format!("gunicorn/27.0.1 ferricorn/{}", ferricorn_server::VERSION))?;
+        // Libraries look for Gunicorn's name at the beginning.
+        let software = || format!("gunicorn/27.0.1 ferricorn/{}", ferricorn_server::VERSION);
+        base.set_item("SERVER_SOFTWARE", settings.server_software.clone().unwrap_or_else(software))?;
         base.set_item("wsgi.url_scheme", "http")?;
         base.set_item("QUERY_STRING", "")?;
         let script_name = std::env::var("SCRIPT_NAME").unwrap_or_default();

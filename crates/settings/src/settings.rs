@@ -96,7 +96,11 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Which HTTP is spoken.
     pub http: Http,
-    /// Directory for request bodies too long for memory; the system's own when unset.
+    /// Longest request body in bytes; zero for any length.
+    pub limit_request_body: u64,
+    /// Bytes of a request body that are held in memory.
+    pub client_body_buffer_size: usize,
+    /// Directory for request bodies too long for that; the system's own when unset.
     pub tmp_upload_dir: Option<PathBuf>,
     /// Header names (upper case) and the value by which a trusted proxy says that its client used https.
     pub secure_scheme_headers: Vec<(String, String)>,
@@ -120,6 +124,10 @@ pub struct Settings {
     pub strip_header_spaces: bool,
     /// Turn methods to upper case.
     pub casefold_http_method: bool,
+    /// Value of the response header Server; unset for none.
+    pub server_header: Option<String>,
+    /// What applications find as SERVER_SOFTWARE; unset for Gunicorn's name, then ours.
+    pub server_software: Option<String>,
     /// Access log file, `-` for stdout; unset for no access log.
     pub accesslog: Option<String>,
     /// Template of an access log line.

@@ -480,6 +480,24 @@ pub static OWN: &[Setting] = &[
     Setting::new("client_stall_timeout", Ferricorn, Int).long(&["client-stall-timeout"]).or(Fallback::Int(60)).meaning(
         "seconds without a byte after which a client that sends a body or takes a response is given up, 0 for never",
     ),
+    Setting::new("limit_request_body", Ferricorn, Int)
+        .long(&["limit-request-body"])
+        .or(Fallback::Int(0))
+        .meaning("longest request body in bytes, 0 for any length; longer ones are answered with 413"),
+    Setting::new("client_body_buffer_size", Ferricorn, Int)
+        .long(&["client-body-buffer-size"])
+        .or(Fallback::Int(512 * 1024))
+        .meaning(
+            "bytes of a request body that are held in memory until the application is called; longer ones wait in a \
+             file in tmp_upload_dir",
+        ),
+    Setting::new("server_header", Ferricorn, Str)
+        .long(&["server-header"])
+        .or(Fallback::Str("ferricorn"))
+        .meaning("value of the response header Server; empty for none"),
+    Setting::new("server_software", Ferricorn, Str)
+        .long(&["server-software"])
+        .meaning("SERVER_SOFTWARE in the environ; unset for gunicorn/27.0.1, a blank, ferricorn/ and the version"),
 ];
 
 /// Flags that are no settings: no file knows them. Their names keep the same rule.

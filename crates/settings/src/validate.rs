@@ -63,6 +63,7 @@ fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
         ("paste", Value::Str(uri)) => paste::checked(uri, start),
         ("access_log_format" | "loglevel", Value::None) => Err("must be a text".to_owned()),
         ("threads", Value::Int(count)) if *count > MOST_THREADS => Err(format!("must be at most {MOST_THREADS}")),
+        ("server_header" | "server_software", Value::Str(text)) => printable(text),
         ("reload_surge", Value::Int(0)) => Err("must be at least 1".to_owned()),
         ("backlog", Value::Int(length)) if *length > LARGEST => Err(format!("must be at most {LARGEST}")),
         ("ciphers", Value::Str(list)) if !list.is_empty() => cipher_suites(list).map(drop),
@@ -85,6 +86,14 @@ fn all_pairs(pairs: &[Value], is_pair: fn(&str) -> bool) -> Result<(), Problem> 
     match pairs.iter().find(|pair| !is_pair(&pair.shown())) {
         Some(pair) => Err(format!("{pair} is not of the form KEY=VALUE")),
         None => Ok(()),
+    }
+}
+
+/// What a header's value may be, without what some clients would not understand in it.
+fn printable(text: &str) -> Result<(), Problem> {
+    match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => Ok(()),
+        false => Err("must be made of printable ASCII characters".to_owned()),
     }
 }
 
@@ -304,6 +313,8 @@ mod tests {
         assert_eq!(problem("accesslog", Value::Int(5)), "must be a text");
         assert_eq!(problem("loglevel", Value::None), "must be a text");
         assert_eq!(problem("pythonpath", Value::texts(["a"])), "must be a text");
+        assert_eq!(problem("server_header", Value::text("a\r\nb")), "must be made of printable ASCII characters");
+        assert_eq!(problem("server_software", Value::text("caf\u{e9}")), "must be made of printable ASCII characters");
         assert_eq!(problem("header_map", Value::text("x")), "must be one of drop, refuse, dangerous");
         assert_eq!(problem("worker_class", Value::Int(5)), "must be a class");
         let sentence = "must be a function, or the dotted path of one";

@@ -3,15 +3,46 @@
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
 use ferricorn_application::Body;
+use ferricorn_settings::Settings;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
-/// Bodies up to this many bytes stay in memory.
-pub(crate) const IN_MEMORY: usize = 512 * 1024;
+/// Where bodies wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    /// Bodies up to this many bytes stay in memory.
+    pub(crate) in_memory: usize,
+    /// Longer ones get a temporary file here.
+    folder: PathBuf,
+}
+
+impl Room {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let folder = settings.tmp_upload_dir.clone().unwrap_or_else(std::env::temp_dir);
+        Self { in_memory: settings.client_body_buffer_size, folder }
+    }
+
+    /// Says in the error log if there is none for bodies that a file is needed for. No reason not to serve: most
+    /// requests need none.
+    pub(crate) fn check(&self) {
+        if let Err(error) = tempfile::tempfile_in(&self.folder) {
+            let (length, folder) = (self.in_memory, self.folder.display());
+            log::error!(
+                "Request bodies of more than {length} bytes will be answered with 507, they cannot be kept in {folder}: \
+                 {error}; set tmp_upload_dir to a directory that workers may write to"
+            );
+        }
+    }
+
+    /// What the error log is told of a body that does not fit.
+    pub(crate) fn complaint(&self, error: &io::Error) -> String {
+        format!("Cannot keep a request body in {}: {error}", self.folder.display())
+    }
+}
 
 /// Why a body did not arrive whole.
 #[derive(Debug)]
@@ -22,9 +53,8 @@ pub(crate) enum BodyFailure {
     Storage(io::Error),
 }
 
-/// Waits for the whole body. `folder` is where a temporary file may be made; `None` for the
-/// system's usual place.
-pub(crate) async fn gather(mut incoming: Incoming, folder: Option<&Path>) -> Result<Body, BodyFailure> {
+/// Waits for the whole body.
+pub(crate) async fn gather(mut incoming: Incoming, room: &Room) -> Result<Body, BodyFailure> {
     if incoming.is_end_stream() {
         return Ok(Body::Memory(Bytes::new()));
     }
@@ -32,7 +62,7 @@ pub(crate) async fn gather(mut incoming: Incoming, folder: Option<&Path>) -> Res
     while let Some(frame) = incoming.frame().await {
         // Trailers are dropped: WSGI has no place for them.
         if let Ok(piece) = frame.map_err(BodyFailure::Client)?.into_data() {
-            gathered = gathered.add(piece, folder, IN_MEMORY).map_err(BodyFailure::Storage)?;
+            gathered = gathered.add(piece, room, room.in_memory).map_err(BodyFailure::Storage)?;
         }
     }
     gathered.finish().map_err(BodyFailure::Storage)
@@ -48,8 +78,18 @@ pub(crate) enum Gathered {
 }
 
 impl Gathered {
+    /// The bytes that have arrived.
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::One(piece) => piece.len() as u64,
+            Self::Several(all) => all.len() as u64,
+            Self::Spooled(_, length) => *length,
+        }
+    }
+
     /// `most`: the bytes that may be in memory.
-    pub(crate) fn add(self, piece: Bytes, folder: Option<&Path>, most: usize) -> io::Result<Self> {
+    pub(crate) fn add(self, piece: Bytes, room: &Room, most: usize) -> io::Result<Self> {
         let in_memory = match self {
             Self::Nothing if piece.len() <= most => return Ok(Self::One(piece)),
             Self::Nothing => BytesMut::new(),
@@ -61,10 +101,7 @@ impl Gathered {
             }
         };
         if in_memory.len() + piece.len() > most {
-            let mut file = match folder {
-                Some(folder) => tempfile::tempfile_in(folder)?,
-                None => tempfile::tempfile()?,
-            };
+            let mut file = tempfile::tempfile_in(&room.folder)?;
             file.write_all(&in_memory)?;
             file.write_all(&piece)?;
             return Ok(Self::Spooled(file, (in_memory.len() + piece.len()) as u64));
@@ -93,18 +130,29 @@ mod tests {
 
     use super::*;
 
+    /// What becomes of a body that arrives in these pieces.
+    fn gathered(pieces: &[&'static [u8]], in_memory: usize) -> Body {
+        let room = Room { in_memory, folder: std::env::temp_dir() };
+        let add = |gathered: Gathered, piece: &&'static [u8]| gathered.add(Bytes::from_static(piece), &room, in_memory);
+        let gathered = pieces.iter().try_fold(Gathered::Nothing, add).unwrap();
+        assert_eq!(gathered.length(), pieces.concat().len() as u64);
+        gathered.finish().unwrap()
+    }
+
     #[test]
     fn small_bodies_stay_in_memory_and_large_ones_do_not() {
-        let small = Gathered::Nothing.add(Bytes::from_static(b"ab"), None, IN_MEMORY).unwrap();
-        let small = small.add(Bytes::from_static(b"c"), None, IN_MEMORY).unwrap().finish().unwrap();
-        assert!(matches!(small, Body::Memory(bytes) if bytes == "abc"));
-        let mut large = Gathered::Nothing;
-        for _ in 0..3 {
-            large = large.add(Bytes::from(vec![b'x'; IN_MEMORY / 2]), None, IN_MEMORY).unwrap();
+        for (in_memory, expected) in [(4, true), (3, true), (2, false), (0, false)] {
+            let (text, is_in_memory) = match gathered(&[b"ab", b"c"], in_memory) {
+                Body::Memory(bytes) => (bytes.to_vec(), true),
+                Body::File { mut file, length } => {
+                    let mut text = Vec::new();
+                    file.read_to_end(&mut text).unwrap();
+                    assert_eq!(text.len() as u64, length);
+                    (text, false)
+                }
+            };
+            assert_eq!((text, is_in_memory), (b"abc".to_vec(), expected), "{in_memory}");
         }
-        let Body::File { mut file, length } = large.finish().unwrap() else { panic!("in memory") };
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).unwrap();
-        assert_eq!((text.len() as u64, length), (length, 3 * (IN_MEMORY as u64 / 2)));
+        assert!(matches!(gathered(&[], 0), Body::Memory(bytes) if bytes.is_empty()));
     }
 }

@@ -137,7 +137,7 @@ impl Client {
 
     /// The end of a connection on which something was refused.
     async fn refuse_connection(&self, mut wire: Wire, refusal: &Refusal) {
-        log::warn!("Invalid request from ip={}: {}", self.address(), refusal.cause);
+        refusal.log(&self.address());
         self.activity.answered.set(true);
         if let Err(error) = farewell::refuse(&mut wire, refusal).await {
             log::debug!("The answer to an invalid request did not reach its client: {error}");
@@ -173,7 +173,7 @@ impl Client {
 
     async fn gather(&self, incoming: Incoming) -> Result<Body, NoAnswer> {
         self.activity.receiving.set(true);
-        let gathered = body::gather(incoming, self.shared.settings.tmp_upload_dir.as_deref()).await;
+        let gathered = body::gather(incoming, &self.shared.room).await;
         self.activity.receiving.set(false);
         gathered.map_err(|failure| match failure {
             // The client is gone, or the guard has seen to it that it will be told why.
@@ -181,10 +181,7 @@ impl Client {
                 log::debug!("A request body from ip={} broke off: {error}", self.address());
                 NoAnswer
             }
-            BodyFailure::Storage(error) => {
-                log::error!("Cannot keep a request body: {error}");
-                self.refuse(Refusal::storage())
-            }
+            BodyFailure::Storage(error) => self.refuse(Refusal::storage(self.shared.room.complaint(&error))),
         })
     }
 
@@ -200,7 +197,9 @@ impl Client {
         if close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        headers.insert(header::SERVER, HeaderValue::from_static("ferricorn"));
+        if let Some(server) = &self.shared.server_header {
+            headers.insert(header::SERVER, server.clone());
+        }
         let bodiless =
             is_head || status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let body = AnswerBody::new(content, length, bodiless, Rc::clone(&self.activity), Rc::clone(&self.shared));

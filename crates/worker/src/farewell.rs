@@ -27,7 +27,8 @@ pub(crate) async fn refuse(wire: &mut Wire, refusal: &Refusal) -> io::Result<()>
         rest = &rest[count..];
     }
     poll_fn(|context| Pin::new(&mut *wire).poll_shutdown(context)).await?;
-    linger(wire).await
+    // Many a client sends all of its body before it looks at what came back.
+    linger(wire, if refusal.is_of_body() { usize::MAX } else { UNREAD }).await
 }
 
 /// Ends a connection that hyper is through with, and that is shut down.
@@ -38,28 +39,29 @@ pub(crate) async fn part(wire: &mut Wire) -> io::Result<()> {
     let is_sending = !wire.has_ended()
         && poll_fn(|context| Poll::Ready(matches!(wire.poll_rest(context, &mut piece), Poll::Ready(Ok(()))))).await
         && !piece.filled().is_empty();
-    if is_sending { linger(wire).await } else { Ok(()) }
+    if is_sending { linger(wire, UNREAD).await } else { Ok(()) }
 }
 
 /// However that ends, the connection is closed.
-async fn linger(wire: &mut Wire) -> io::Result<()> {
-    let discarded = discard(|context, piece| wire.poll_rest(context, piece));
+async fn linger(wire: &mut Wire, most: usize) -> io::Result<()> {
+    let discarded = discard(most, |context, piece| wire.poll_rest(context, piece));
     tokio::time::timeout(PATIENCE, discarded).await.unwrap_or(Ok(()))
 }
 
 /// Leaves without an answer.
 pub(crate) async fn hang_up(mut raw: Raw) -> io::Result<()> {
     poll_fn(|context| Pin::new(&mut raw).poll_shutdown(context)).await?;
-    let discarded = discard(|context, piece| Pin::new(&mut raw).poll_read(context, piece));
+    let discarded = discard(UNREAD, |context, piece| Pin::new(&mut raw).poll_read(context, piece));
     tokio::time::timeout(PATIENCE, discarded).await.unwrap_or(Ok(()))
 }
 
 async fn discard(
+    most: usize,
     mut poll_read: impl FnMut(&mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<()>>,
 ) -> io::Result<()> {
     let mut piece = [0; 4096];
     let mut discarded = 0;
-    while discarded < UNREAD {
+    while discarded < most {
         let mut piece = ReadBuf::new(&mut piece);
         poll_fn(|context| poll_read(context, &mut piece)).await?;
         match piece.filled().len() {

@@ -94,6 +94,8 @@ impl Notes {
 /// See the module.
 pub(crate) struct Guard {
     state: State,
+    /// Bytes of the chunked body that is arriving, announced so far.
+    announced: u64,
     rules: Rc<Rules>,
     notes: Rc<Notes>,
 }
@@ -102,7 +104,7 @@ impl Guard {
     /// `preface`: whether, and from whom, something is expected before the first head.
     pub(crate) fn new(rules: Rc<Rules>, notes: Rc<Notes>, preface: Option<Preface>) -> Self {
         let state = preface.map_or_else(|| State::Head(HeadReader::default()), State::Preface);
-        Self { state, rules, notes }
+        Self { state, announced: 0, rules, notes }
     }
 
     /// Judges the first of these bytes.
@@ -121,6 +123,9 @@ impl Guard {
                 Some(head) => {
                     self.state = match head.framing {
                         Framing::Length(0) => State::Head(HeadReader::default()),
+                        Framing::Length(length) if length > self.rules.body => {
+                            return Err(Refusal::long_body(length, self.rules.body));
+                        }
                         Framing::Length(length) => State::Body(length),
                         Framing::Chunked => State::ChunkSize(0),
                     };
@@ -181,8 +186,15 @@ impl Guard {
     fn begin_chunk(&mut self, line: &[u8]) -> Result<Step, Refusal> {
         let Some(text) = line.strip_suffix(b"\r\n") else { return Err(Refusal::chunk_size(line)) };
         let chunk = chunks::size_line(text)?;
+        self.announced = self.announced.saturating_add(chunk.size);
+        if self.announced > self.rules.body {
+            return Err(Refusal::long_body(self.announced, self.rules.body));
+        }
         self.state = match chunk.size {
-            0 => State::Trailer(TrailerReader::new()),
+            0 => {
+                self.announced = 0;
+                State::Trailer(TrailerReader::new())
+            }
             size => State::Chunk(size),
         };
         // Extensions mean nothing to anybody here, and the parser has bounds of its own for them.
@@ -210,13 +222,20 @@ mod tests {
     use super::*;
 
     fn guard() -> (Guard, Rc<Notes>) {
+        guard_by(Rules::default())
+    }
+
+    fn guard_by(rules: Rules) -> (Guard, Rc<Notes>) {
         let notes = Rc::new(Notes::default());
-        (Guard::new(Rc::new(Rules::default()), Rc::clone(&notes), None), notes)
+        (Guard::new(Rc::new(rules), Rc::clone(&notes), None), notes)
     }
 
     /// What the parser would see of a stream that arrives in pieces of this size, and how it ends.
     fn seen(stream: &[u8], piece: usize) -> (Vec<u8>, Option<String>) {
-        let (mut guard, _) = guard();
+        seen_by(guard().0, stream, piece)
+    }
+
+    fn seen_by(mut guard: Guard, stream: &[u8], piece: usize) -> (Vec<u8>, Option<String>) {
         let (mut held, mut seen) = (Vec::new(), Vec::new());
         for piece in stream.chunks(piece) {
             held.extend_from_slice(piece);
@@ -285,6 +304,19 @@ mod tests {
     fn a_size_line_has_bounds() {
         let long = format!("{CHUNKED}{}", "0".repeat(9000));
         assert!(seen(long.as_bytes(), 100).1.unwrap().starts_with("Invalid chunk size: b'line over 8190 bytes"));
+    }
+
+    #[test]
+    fn a_body_has_a_bound_and_the_next_one_has_the_same() {
+        let refused = |stream: &str| seen_by(guard_by(Rules { body: 5, ..Rules::default() }).0, stream.as_bytes(), 1);
+        let length = |length: usize| format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
+        let good = format!("{}hello{CHUNKED}3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", length(5));
+        let twice = format!("{good}{good}");
+        assert_eq!(refused(&twice), (twice.clone().into_bytes(), None));
+        let cause = || Some("Request Body is too large (6 > 5)".to_owned());
+        assert_eq!(refused(&format!("{good}{}hello!", length(6))), (good.clone().into_bytes(), cause()));
+        let begun = format!("{good}{CHUNKED}3\r\nabc\r\n");
+        assert_eq!(refused(&format!("{begun}3\r\ndef\r\n")), (begun.into_bytes(), cause()));
     }
 
     #[test]

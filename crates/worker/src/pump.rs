@@ -64,6 +64,7 @@ fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn
         tokio::task::spawn_local(report_failure(signals::watch_master(Rc::clone(&shared), seat.life)));
         Ok::<(), io::Error>(())
     })?;
+    shared.room.check();
     if seat.reopened_early.load(Ordering::Relaxed) {
         signals::reopen_logs(&shared);
     }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use ferricorn_application::error_page;
+use bytes::Bytes;
+use ferricorn_application::{Head, error_page};
 use http::StatusCode;
 
 /// Why a request is not served.
@@ -75,6 +76,12 @@ impl Refusal {
         Self { status, reason: "Request Header Fields Too Large", ..kind }
     }
 
+    /// `length`: what has been announced.
+    pub(crate) fn long_body(length: u64, limit: u64) -> Self {
+        let cause = format!("Request Body is too large ({length} > {limit})");
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, reason: "Content Too Large", ..Self::bad(cause) }
+    }
+
     /// A peer that is to begin with HTTP/2 has not.
     pub(crate) fn preface(begins: &[u8]) -> Self {
         Self::bad(format!("Expected HTTP/2 connection preface, got b{}", quoted_bytes(begins)))
@@ -98,10 +105,24 @@ impl Refusal {
         Self { status: StatusCode::FORBIDDEN, reason: "Forbidden", detail: "Request forbidden".to_owned(), ..bad }
     }
 
-    /// There is no room for the body.
-    pub(crate) fn storage() -> Self {
+    /// There is no room for the body. Where there is none is the operator's business.
+    pub(crate) fn storage(cause: String) -> Self {
         let bad = Self::bad("The request body cannot be stored.".to_owned());
-        Self { status: StatusCode::INSUFFICIENT_STORAGE, reason: "Insufficient Storage", ..bad }
+        Self { status: StatusCode::INSUFFICIENT_STORAGE, reason: "Insufficient Storage", cause, ..bad }
+    }
+
+    /// Whether its client is likely to be sending a body still, and may have a lot of it left.
+    pub(crate) fn is_of_body(&self) -> bool {
+        matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::INSUFFICIENT_STORAGE)
+    }
+
+    /// Tells the operator.
+    pub(crate) fn log(&self, address: &str) {
+        if self.status == StatusCode::INSUFFICIENT_STORAGE {
+            log::error!("{}", self.cause);
+        } else {
+            log::warn!("Invalid request from ip={address}: {}", self.cause);
+        }
     }
 
     pub(crate) fn chunk_size(text: &[u8]) -> Self {
@@ -114,6 +135,11 @@ impl Refusal {
 
     pub(crate) fn chunk_extension(cause: &str) -> Self {
         Self::bad(format!("Invalid chunk extension: {cause}"))
+    }
+
+    /// The response, in a form that any version of HTTP can send.
+    pub(crate) fn page(&self) -> (Head, Bytes) {
+        error_page::page_with_reason(self.status, self.reason, &self.detail)
     }
 
     /// The response, with which the connection ends.

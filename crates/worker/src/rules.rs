@@ -11,6 +11,8 @@ pub(crate) struct Rules {
     pub(crate) fields: usize,
     /// The longest field, with the end of its line.
     pub(crate) field_size: usize,
+    /// The longest body.
+    pub(crate) body: u64,
     pub(crate) permits_any_method: bool,
     pub(crate) folds_method: bool,
     pub(crate) permits_any_version: bool,
@@ -25,6 +27,7 @@ impl Rules {
             request_line: settings.limit_request_line,
             fields: settings.limit_request_fields,
             field_size: settings.limit_request_field_size,
+            body: Some(settings.limit_request_body).filter(|limit| *limit > 0).unwrap_or(u64::MAX),
             permits_any_method: settings.permit_unconventional_http_method,
             folds_method: settings.casefold_http_method,
             permits_any_version: settings.permit_unconventional_http_version,
@@ -48,6 +51,7 @@ impl Default for Rules {
             request_line: 4094,
             fields: 100,
             field_size: 8190,
+            body: u64::MAX,
             permits_any_method: false,
             folds_method: false,
             permits_any_version: false,

@@ -15,10 +15,12 @@ use ferricorn_telemetry::events::{Kind, Reporter};
 use ferricorn_telemetry::scoreboard::SlotWriter;
 use ferricorn_telemetry::statsd::Statsd;
 use ferricorn_unix::clock;
+use http::HeaderValue;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::answer::Answer;
+use crate::body::Room;
 use crate::crew::Crew;
 use crate::hints::Route;
 use crate::lookout::Posts;
@@ -106,6 +108,10 @@ struct Waiting {
 pub(crate) struct Shared {
     pub(crate) policy: Policy,
     pub(crate) rules: Rc<Rules>,
+    /// Where request bodies wait.
+    pub(crate) room: Room,
+    /// What all responses say of the server, if anything.
+    pub(crate) server_header: Option<HeaderValue>,
     pub(crate) settings: Settings,
     pub(crate) slot: SlotWriter,
     pub(crate) reporter: Reporter,
@@ -162,6 +168,8 @@ impl Shared {
         Rc::new(Self {
             policy: Policy::new(&settings),
             rules: Rc::new(Rules::new(&settings)),
+            room: Room::new(&settings),
+            server_header: settings.server_header.as_deref().and_then(|text| HeaderValue::from_str(text).ok()),
             statsd: open_statsd(&settings),
             tls,
             posts: Posts::new(settings.threads.max(1)),

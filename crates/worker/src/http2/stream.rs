@@ -22,10 +22,11 @@ use tokio::sync::oneshot;
 use super::flow::Stay;
 use super::head;
 use crate::answer::{Answer, AnswerBody};
-use crate::body::{Gathered, IN_MEMORY};
+use crate::body::Gathered;
 use crate::connection::Client;
 use crate::hints::Route;
-use crate::shared::{Activity, Job};
+use crate::refusal::Refusal;
+use crate::shared::{Activity, Job, Shared};
 use crate::sweep::{is_over, since};
 
 /// How often somebody who waits for a client looks whether that has taken too long.
@@ -74,6 +75,8 @@ enum Broken {
     TakenBack,
     /// It has something to hear of.
     Reset(Reason),
+    /// It is told why it is not served.
+    Refused(Box<Refusal>),
 }
 
 /// One request, from the head that has arrived to the end of its response.
@@ -91,6 +94,7 @@ pub(super) async fn serve(
         Ok(()) => {}
         Err(Broken::TakenBack) => stream.stay.is_taken_back(),
         Err(Broken::Reset(reason)) => stream.replies.reset(reason),
+        Err(Broken::Refused(refusal)) => stream.refuse(&refusal),
     }
 }
 
@@ -109,6 +113,9 @@ impl Stream {
         let (mut head, incoming) = request.into_parts();
         let is_head = head.method == Method::HEAD;
         let (https, waits) = self.judge(&mut head)?;
+        if let Some(length) = announced(&head) {
+            self.bound(length)?;
+        }
         let body = self.gather(incoming, waits).await?;
         let (reply, answer) = oneshot::channel();
         let request = Request { head, body, https, connection: Arc::clone(&self.client.connection) };
@@ -143,21 +150,38 @@ impl Stream {
         if waits && !incoming.is_end_stream() {
             self.replies.send_before(StatusCode::CONTINUE, HeaderMap::new()).map_err(|_| Broken::TakenBack)?;
         }
-        let folder = self.client.shared.settings.tmp_upload_dir.as_deref();
-        let in_memory = (IN_MEMORY / self.stay.streams()).max(LEAST_IN_MEMORY);
+        let room = &self.client.shared.room;
+        let in_memory = (room.in_memory / self.stay.streams()).max(LEAST_IN_MEMORY.min(room.in_memory));
         let mut gathered = Gathered::Nothing;
         while let Some(piece) = self.patiently(poll_fn(|context| incoming.poll_data(context))).await? {
             let piece = piece.map_err(|_| Broken::TakenBack)?;
             // There is more room at once: where a body waits does not depend on its client.
             incoming.flow_control().release_capacity(piece.len()).map_err(|_| Broken::TakenBack)?;
-            gathered = gathered.add(piece, folder, in_memory).map_err(|error| self.cannot_keep(&error))?;
+            self.bound(gathered.length() + piece.len() as u64)?;
+            gathered = gathered.add(piece, room, in_memory).map_err(|error| self.cannot_keep(&error))?;
         }
         gathered.finish().map_err(|error| self.cannot_keep(&error))
     }
 
     fn cannot_keep(&self, error: &io::Error) -> Broken {
-        log::error!("Cannot keep a request body: {error}");
-        Broken::Reset(Reason::INTERNAL_ERROR)
+        Broken::Refused(Box::new(Refusal::storage(self.client.shared.room.complaint(error))))
+    }
+
+    /// A body of so many bytes may be too long.
+    fn bound(&self, length: u64) -> Result<(), Broken> {
+        let limit = self.client.shared.rules.body;
+        if length > limit { Err(Broken::Refused(Box::new(Refusal::long_body(length, limit)))) } else { Ok(()) }
+    }
+
+    /// Answers in the application's place. What is left of the body needs not be sent: h2 says so (NO_ERROR) when
+    /// nobody waits for it any more.
+    fn refuse(&self, refusal: &Refusal) {
+        refusal.log(&self.client.address());
+        let (head, page) = refusal.page();
+        let sent = self.replies.0.borrow_mut().send_response(response(head, &self.client.shared), false);
+        if let Err(error) = sent.and_then(|mut sender| sender.send_data(page, true)) {
+            log::debug!("The answer to an invalid request did not reach its client: {error}");
+        }
     }
 
     async fn respond(&self, answer: Answer, is_head: bool) -> Result<(), Broken> {
@@ -171,7 +195,7 @@ impl Stream {
             // HTTP/2 has no such last word.
             return Err(Broken::Reset(Reason::INTERNAL_ERROR));
         }
-        let sent = self.replies.0.borrow_mut().send_response(response(head), ends);
+        let sent = self.replies.0.borrow_mut().send_response(response(head, shared), ends);
         let mut sender = sent.map_err(|_| Broken::TakenBack)?;
         if ends {
             return Ok(());
@@ -234,12 +258,19 @@ impl Drop for Withdrawal<'_> {
     }
 }
 
-fn response(head: Head) -> Response<()> {
+/// The length that the head says the body has.
+fn announced(head: &Parts) -> Option<u64> {
+    head.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn response(head: Head, shared: &Shared) -> Response<()> {
     let Head { status, mut headers, .. } = head;
     for name in OF_HTTP_1 {
         headers.remove(name);
     }
-    headers.insert(header::SERVER, HeaderValue::from_static("ferricorn"));
+    if let Some(server) = &shared.server_header {
+        headers.insert(header::SERVER, server.clone());
+    }
     let now = httpdate::fmt_http_date(SystemTime::now());
     if let Ok(now) = HeaderValue::from_str(&now) {
         headers.insert(header::DATE, now);
