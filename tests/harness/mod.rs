@@ -8,7 +8,7 @@
 //!   are in `benches/strict-client`, where people can use them, too);
 //! - `proxy`: HAProxy and nginx in front of a server;
 //! - `tls`: certificates of a test's own; `http2`: a client that speaks in frames;
-//! - `datagrams`: a socket of the test's own for statsd and syslog;
+//! - `ports`: free ports of the loopback; `datagrams`: a socket of the test's own for statsd and syslog;
 //! - `wait`: waiting for a condition with a deadline. Nothing here sleeps for a fixed time and hopes.
 
 #[macro_use]
@@ -19,6 +19,7 @@ pub(crate) mod http2;
 pub(crate) mod launch;
 pub(crate) mod log;
 pub(crate) mod notes;
+pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;

@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use strict_client::anomaly::Kind;
 
 use crate::harness::http::Fault;
 use crate::harness::process::{alive, children, send, title, wait_gone};
@@ -92,6 +93,44 @@ fn a_killed_mold_loses_nothing() {
     server.wait_for("progress of the clients", || (load.right() >= wanted).then_some(()));
     let tally = load.finish();
     assert!(tally.anomalies.is_empty(), "{tally:?}");
+}
+
+/// When the master is killed while every worker is in a call, a new one can have the address at once. The calls are finished.
+#[test]
+fn a_killed_master_frees_its_address_at_once() {
+    only_ferricorn!("a worker of Gunicorn's listens until its call is over");
+    let server = Launch::app("fatal").args("--workers 2").start();
+    let port = server.address().port();
+    server.wait_workers(2);
+    let ((mut first, one), (mut second, other)) = (waiting(&server, "first"), waiting(&server, "second"));
+    server.signal(Signal::SIGKILL);
+    server.wait_exit();
+    let next = Launch::app("plain").bind(&format!("127.0.0.1:{port}")).start();
+    next.get("/").expect(200, "hello");
+    assert!(alive(one) && alive(other), "a worker has not finished its call");
+    for (gate, connection) in [("first", &mut first), ("second", &mut second)] {
+        server.write(gate, "");
+        connection.response().expect(200, "passed");
+    }
+    server.wait_nothing_running();
+}
+
+/// When the master is killed idle workers serve what has come before they leave.
+#[test]
+fn a_killed_master_leaves_nobody_waiting() {
+    only_ferricorn!("Gunicorn resets what waits in the queue of its socket");
+    for bind in ["127.0.0.1:0", "unix:socket"] {
+        let server = Launch::app("fatal").bind(bind).args("--workers 2").start();
+        server.wait_workers(2);
+        let load = Load::start(&server.address(), &[Mode::KeepAlive, Mode::Close, Mode::Close, Mode::Close]);
+        server.wait_for("progress of the clients", || (load.right() > 300).then_some(()));
+        server.signal(Signal::SIGKILL);
+        server.wait_exit();
+        server.wait_nothing_running();
+        let tally = load.finish();
+        let lost: Vec<_> = tally.anomalies.iter().filter(|anomaly| anomaly.kind != Kind::Refused).collect();
+        assert!(lost.is_empty(), "{lost:#?}");
+    }
 }
 
 /// When the master is killed its workers finish what they have and leave, and a new master can take over the address at once,

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use strict_client::anomaly::Kind;
 
 use crate::harness::connection::{Address, Connection};
 use crate::harness::http::Fault;
+use crate::harness::ports::{at_port, free_port};
 use crate::harness::process::{alive, wait_gone};
+use crate::harness::strict::{Load, Mode};
 use crate::harness::wait::stays;
 use crate::harness::{Launch, Server};
 
@@ -145,16 +148,6 @@ fn a_second_hup_supersedes_the_first() {
     }
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
-    free.local_addr().expect("a bound socket has an address").port()
-}
-
-fn tcp(port: u16) -> Address {
-    Address::Tcp(([127, 0, 0, 1], port).into())
-}
-
 /// Another bind setting moves the server to another address with the next HUP.
 #[test]
 fn hup_moves_to_another_address() {
@@ -164,9 +157,9 @@ fn hup_moves_to_another_address() {
     server.get("/").expect(200, "hello");
     server.write("gunicorn.conf.py", &conf(second));
     server.signal(Signal::SIGHUP);
-    let connection = server.wait_for("the new address", || Connection::open(&tcp(second)).ok());
+    let connection = server.wait_for("the new address", || Connection::open(&at_port(second)).ok());
     { connection }.get("/").expect(200, "hello");
-    let refused = || matches!(Connection::open(&tcp(first)), Err(Fault::Refused)).then_some(());
+    let refused = || matches!(Connection::open(&at_port(first)), Err(Fault::Refused)).then_some(());
     server.wait_for("the end of the old address", refused);
 }
 
@@ -186,19 +179,68 @@ fn new_addresses_open_before_old_ones_close() {
     server.write("gunicorn.conf.py", &conf(second));
     server.signal(Signal::SIGHUP);
     let new = wait_only_one(&server);
-    let mut early = Connection::open(&tcp(second)).unwrap();
+    let mut early = Connection::open(&at_port(second)).unwrap();
     early.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
-    for address in [&tcp(first), &socket] {
+    for address in [&at_port(first), &socket] {
         Connection::open(address).unwrap().get("/pid").expect(200, &old.to_string());
     }
     allow(&server, new);
     early.response().expect(200, &new.to_string());
     wait_gone(old);
     // The mold that is let go has the socket open for a moment longer.
-    let refused = || (Connection::open(&tcp(first)).err() == Some(Fault::Refused)).then_some(());
+    let refused = || (Connection::open(&at_port(first)).err() == Some(Fault::Refused)).then_some(());
     server.wait_for("the end of the old address", refused);
     Connection::open(&socket).unwrap().get("/pid").expect(200, &new.to_string());
     assert_eq!(inode(), before);
+}
+
+/// What waits at an address that a reload gives up is served before the address is closed.
+#[test]
+fn what_waits_at_an_address_that_is_given_up_is_served() {
+    only_ferricorn!("Gunicorn resets what waits in the queue of a socket that it closes");
+    for first in [format!("127.0.0.1:{}", free_port()), "unix:socket".to_owned()] {
+        let (conf, second) = (|bind: &str| format!("workers = 1\nbind = '{bind}'\n"), free_port());
+        let server = Launch::app("plain").no_bind().conf(&conf(&first)).start();
+        let mut held = server.connect();
+        held.send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
+        server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
+        let address = server.address();
+        let mut queued: Vec<_> = (0..20).map(|_| server.connect()).collect();
+        for (number, connection) in queued.iter_mut().enumerate() {
+            connection.send(format!("GET /token?{number} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        }
+        server.write("gunicorn.conf.py", &conf(&format!("127.0.0.1:{second}")));
+        server.signal(Signal::SIGHUP);
+        server.wait_log("Reload: the new workers are good");
+        server.write("open", "");
+        held.response().expect(200, "passed");
+        for (number, connection) in queued.iter_mut().enumerate() {
+            connection.response().expect(200, &format!("token={number}"));
+        }
+        server.wait_for("the end of the old address", || Connection::open(&address).is_err().then_some(()));
+        Connection::open(&at_port(second)).unwrap().get("/").expect(200, "hello");
+    }
+}
+
+/// A move to another address and back under load: as long as somebody listens there every request is answered.
+#[test]
+fn moving_breaks_off_nothing() {
+    only_ferricorn!("Gunicorn resets what waits in the queue of a socket that it closes");
+    let (first, second) = (free_port(), free_port());
+    let conf = |port: u16| format!("workers = 2\nbind = '127.0.0.1:{port}'\n");
+    let server = Launch::app("plain").no_bind().conf(&conf(first)).start();
+    let load = Load::start(&at_port(first), &[Mode::KeepAlive, Mode::Close, Mode::Close, Mode::Trickle]);
+    server.wait_for("progress of the clients", || (load.right() > 200).then_some(()));
+    for port in [second, first, second] {
+        let old = server.workers();
+        server.write("gunicorn.conf.py", &conf(port));
+        server.signal(Signal::SIGHUP);
+        server.wait_for("the end of the old workers", || (count_alive(&old) == 0).then_some(()));
+        Connection::open(&at_port(port)).unwrap().get("/").expect(200, "hello");
+    }
+    let tally = load.finish();
+    let broken: Vec<_> = tally.anomalies.iter().filter(|anomaly| anomaly.kind != Kind::Refused).collect();
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 /// An address that cannot be had makes the reload fail; the old one is served on.

@@ -72,6 +72,16 @@ fn lines_name_the_pids_they_are_about() {
     }
 }
 
+/// From its first hook on a worker's parent is the master: what looks whether that has changed may start there.
+#[test]
+fn the_parent_is_the_master_from_the_start() {
+    let conf = "import os\ndef post_fork(server, worker):\n    open('parents', 'a').write('%d\\n' % os.getppid())\n";
+    let server = Launch::app("plain").conf(conf).args("--workers 4").start();
+    let parents = || Some(server.workdir().read("parents")).filter(|parents| parents.lines().count() == 4);
+    let parents = server.wait_for("four workers", parents);
+    assert!(parents.lines().all(|parent| parent == server.pid().to_string()), "{parents}");
+}
+
 /// `ps` shows `<program>: master [name]` and `<program>: worker [name]`; the name is the application's spec.
 #[test]
 fn titles_name_program_role_and_application() {

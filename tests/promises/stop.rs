@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::harness::connection::Connection;
+use crate::harness::http::Fault;
+use crate::harness::ports::{at_port, free_port};
 use crate::harness::process::{send, working_in};
 use crate::harness::{Launch, Server};
 
@@ -72,6 +74,22 @@ fn int_hastens_a_gentle_stop() {
     connection.drain();
 }
 
+/// A second TERM says that the stop is to be quick.
+#[test]
+fn a_second_term_hastens_a_gentle_stop() {
+    only_ferricorn!("Gunicorn goes on as gently as before");
+    let server = Launch::app("plain").start();
+    let mut connection = held_request(&server);
+    server.signal(Signal::SIGTERM);
+    server.wait_log("Handling signal: term");
+    let asked = Instant::now();
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
+    server.wait_log("Quick shutdown requested");
+    connection.drain();
+    server.wait_nothing_running();
+}
+
 /// Ctrl-C in a terminal reaches every process of the server at once: exit 0 all the same.
 #[test]
 fn a_terminals_interrupt_stops_everything() {
@@ -93,6 +111,48 @@ fn nobody_listens_after_a_stop() {
     server.get("/").expect(200, "hello");
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     assert!(Connection::open(&server.address()).is_err());
+}
+
+/// While the last hook runs nobody listens any more, however the server was stopped.
+#[test]
+fn nobody_listens_while_the_last_hook_runs() {
+    let conf = "import os, time
+def on_exit(server):
+    open('leaving', 'w').close()
+    while not os.path.exists('go'):
+        time.sleep(0.01)
+";
+    for (args, signal) in
+        [("", Signal::SIGTERM), ("--reuse-port", Signal::SIGTERM), ("", Signal::SIGINT), ("", Signal::SIGQUIT)]
+    {
+        // With --reuse-port Gunicorn's log does not tell the port.
+        let port = free_port();
+        let server = Launch::app("plain").bind(&format!("127.0.0.1:{port}")).conf(conf).args(args).start();
+        let address = at_port(port);
+        // Gunicorn says that it listens a moment before it does.
+        let connection = server.wait_for("a connection", || Connection::open(&address).ok());
+        { connection }.get("/").expect(200, "hello");
+        server.signal(signal);
+        server.wait_for("the last hook", || server.workdir().has("leaving").then_some(()));
+        assert_eq!(Connection::open(&address).err(), Some(Fault::Refused), "{signal} {args}");
+        server.write("go", "");
+        assert_eq!(server.wait_exit(), 0);
+    }
+}
+
+/// As soon as nobody waits any more new clients are refused, while a request is still being finished.
+#[test]
+fn new_clients_are_refused_while_requests_finish() {
+    only_ferricorn!("a worker of Gunicorn's listens until its call is over, and what it lets in is reset then");
+    let server = Launch::app("plain").args("--workers 2").start();
+    server.wait_workers(2);
+    let mut connection = held_request(&server);
+    server.signal(Signal::SIGTERM);
+    let refused = || (Connection::open(&server.address()).err() == Some(Fault::Refused)).then_some(());
+    server.wait_for("a refusal", refused);
+    server.write("open", "");
+    connection.response().expect(200, "passed");
+    assert_eq!(server.wait_exit(), 0);
 }
 
 /// A stop right after the start, while workers still import, is as clean as any other.

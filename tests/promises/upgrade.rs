@@ -84,6 +84,24 @@ fn the_unix_socket_stays() {
     assert!(!server.workdir().has("socket"));
 }
 
+/// An old master that is killed takes nothing from the new one: the sockets are that one's, too.
+#[test]
+fn a_killed_old_master_leaves_the_new_one_its_sockets() {
+    let server = Launch::app("plain").args(ARGS).start();
+    let load = Load::start(&server.address(), &[Mode::KeepAlive, Mode::KeepAlive, Mode::Close, Mode::Close]);
+    let old = server.wait_workers(2);
+    let new = upgraded(&server, 4);
+    server.signal(Signal::SIGKILL);
+    server.wait_exit();
+    old.into_iter().for_each(wait_gone);
+    let before = load.right();
+    crate::harness::eventually("answers of the new one", || (load.right() > before + 200).then_some(()));
+    let tally = load.finish();
+    assert!(tally.anomalies.is_empty(), "{tally:?}");
+    send(new, Signal::SIGTERM);
+    wait_gone(new);
+}
+
 /// The hook `pre_exec` is called before the new master is started.
 #[test]
 fn pre_exec_is_called() {

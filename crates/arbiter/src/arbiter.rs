@@ -23,6 +23,7 @@ use ferricorn_unix::{descriptor, poll};
 use crate::backoff::Backoff;
 use crate::forward::Forward;
 use crate::generation::{Generation, GenerationId, LeavingMold};
+use crate::given_up::GivenUp;
 use crate::memory_events::MemoryEvents;
 use crate::notify::Watchdog;
 use crate::pidfile::PidFile;
@@ -84,6 +85,8 @@ pub(crate) struct Arbiter {
     /// The generation that is to follow it, until its first worker is ready.
     pub(crate) candidate: Option<Generation>,
     pub(crate) leaving_molds: Vec<LeavingMold>,
+    /// Addresses that no generation has any more, and workers still serve.
+    pub(crate) given_up: Vec<GivenUp>,
     pub(crate) generations: u64,
     /// Another reload is due as soon as a generation is promoted: one was asked for before the first was ready, or
     /// sources changed while a candidate loaded.
@@ -140,12 +143,14 @@ impl Arbiter {
         let watchdog = Watchdog::from_environment(inheritance.parent.is_some());
         let forward = Arc::new(Forward::default());
         error_log::accompany(Some(Arc::clone(&forward) as Arc<dyn error_log::Companion>));
+        let scoreboard = Scoreboard::create(SLOTS)?;
+        scoreboard.share_sockets(inheritance.parent.is_some());
         Ok(Self {
             launch,
             forward,
             statsd: None,
             signals: Signals::install()?,
-            scoreboard: Scoreboard::create(SLOTS)?,
+            scoreboard,
             memory_events: MemoryEvents::of_this_process(),
             reports: Reports::new(events_read),
             events_for_workers: events_write,
@@ -158,6 +163,7 @@ impl Arbiter {
             current: None,
             candidate: None,
             leaving_molds: Vec::new(),
+            given_up: Vec::new(),
             generations: 0,
             reload_afterwards: false,
             upgrade_after_start: false,

@@ -125,11 +125,16 @@ impl MoldProcess {
     }
 
     /// Hands over what workers need. The mold waits for this and for nothing else, so it may be waited for.
-    pub(crate) fn provide(&self, roster: Vec<Member>, with: &[BorrowedFd<'_>]) -> Result<(), ProtocolError> {
+    pub(crate) fn provide(
+        &self,
+        roster: Vec<Member>,
+        ours: Vec<bool>,
+        with: &[BorrowedFd<'_>],
+    ) -> Result<(), ProtocolError> {
         for message in self.unsent.borrow_mut().drain(..) {
             self.channel.send(&message, &[])?;
         }
-        protocol::send(&self.channel, &Order::Provide { roster }, with)
+        protocol::send(&self.channel, &Order::Provide { roster, ours }, with)
     }
 
     pub(crate) fn next_report(&self) -> Result<Incoming<Report>, ProtocolError> {

@@ -23,6 +23,7 @@ pub mod arbiter;
 mod backoff;
 mod forward;
 mod generation;
+mod given_up;
 mod memory_events;
 mod metrics;
 mod notify;

@@ -8,7 +8,7 @@ use ferricorn_mold::Order;
 use ferricorn_mold::protocol::Metric;
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::statsd::Statsd;
-use ferricorn_unix::listener;
+use ferricorn_unix::accept_queue;
 
 use crate::arbiter::Arbiter;
 
@@ -38,7 +38,7 @@ impl Arbiter {
         }
         let mut waiting = None;
         for bound in &current.listeners {
-            match listener::backlog(bound.as_fd()) {
+            match accept_queue::length(bound.as_fd()) {
                 Ok(more) => waiting = more.map(|more| waiting.unwrap_or(0) + more).or(waiting),
                 Err(error) => log::debug!("The backlog of {} cannot be read: {error}", bound.url(false)),
             }

@@ -118,13 +118,13 @@ impl Arbiter {
         fresh.sort_by_key(|worker| worker.age);
         let too_many = fresh.len().saturating_sub(self.target);
         leaving.extend(fresh.iter().take(too_many).map(|worker| worker.process));
-        for process in leaving {
-            if let Some(worker) = self.workers.find(process) {
+        for process in &leaving {
+            if let Some(worker) = self.workers.find(*process) {
                 worker.duty = Duty::Retiring;
-                process::kill(process, Signal::Terminate)?;
             }
         }
-        Ok(())
+        self.close_given_up();
+        leaving.into_iter().try_for_each(|process| process::kill(process, Signal::Terminate).map(drop))
     }
 
     pub(crate) fn worker_is_forked(&mut self, slot: u32, worker: i32) -> io::Result<()> {

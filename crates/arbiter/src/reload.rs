@@ -183,7 +183,8 @@ impl Arbiter {
             Some(current) if current.id == id => None,
             Some(_) => Some(Hook::OnReload),
         };
-        let provided = mold.provide(roster, &self.provisions(listeners));
+        let ours = listeners.iter().map(|bound| bound.is_ours()).collect();
+        let provided = mold.provide(roster, ours, &self.provisions(listeners));
         let told = provided.and_then(|()| hook.map_or(Ok(()), |hook| mold.order(&Order::Call(hook))));
         if let Err(error) = told {
             return self.mold_is_gone(id, &error.to_string());
@@ -213,9 +214,9 @@ impl Arbiter {
         }
         let mut listeners = Vec::new();
         for bind in wanted {
-            let known = open.iter().find(|bound| bound.bind.as_ref() == Some(bind));
-            listeners.push(match known {
-                Some(bound) => Rc::clone(bound),
+            let known = open.iter().find(|bound| bound.bind.as_ref() == Some(bind)).cloned();
+            listeners.push(match known.or_else(|| self.wanted_again(bind)) {
+                Some(bound) => bound,
                 None => {
                     let bound = Rc::new(open_patiently(tries, || Bound::open(bind, settings))?);
                     bound.name_in_store().iter().for_each(|name| notify::store(name, &*bound));
@@ -259,9 +260,7 @@ impl Arbiter {
             log::error!("The pid file stays as it was: {error}");
         }
         notify::ready(&format!("{} is serving", self.launch.program));
-        for gone in old.listeners.iter().filter(|bound| Rc::strong_count(bound) == 1) {
-            gone.name_in_store().iter().for_each(|name| notify::forget(name));
-        }
+        self.give_up_addresses(&old);
         self.dismiss(old);
         self.reload_again()
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use ferricorn_settings::{Bind, Settings};
 use ferricorn_unix::listener::{Address, Listener};
 use ferricorn_unix::process::ProcessId;
-use ferricorn_unix::{credentials, descriptor, environment};
+use ferricorn_unix::{accept_queue, credentials, descriptor, environment};
 
 /// The first descriptor that a service manager passes (sd_listen_fds(3)).
 const FIRST_PASSED: i32 = 3;
@@ -82,14 +82,29 @@ impl Bound {
         }
     }
 
+    /// Whether it ends with this server, because nobody else has it: neither the service manager nor whoever has passed it.
+    pub(crate) fn is_ours(&self) -> bool {
+        match &self.bind {
+            Some(Bind::Tcp { .. }) => env::var_os("NOTIFY_SOCKET").is_none(),
+            Some(Bind::Unix { .. }) => true,
+            Some(Bind::Fd { .. }) | None => false,
+        }
+    }
+
     /// Nobody new is let in, because what waits is all that will still be served. A socket that outlives this server, with
     /// another master or the service manager, stays as it is.
     pub(crate) fn close_queue(&self) {
-        let is_kept = self.name_in_store().is_none_or(|_| env::var_os("NOTIFY_SOCKET").is_some());
-        if self.is_shared.get() || is_kept {
+        if self.is_ours() {
+            self.close_for_good();
+        }
+    }
+
+    /// The same when the service manager has been told to forget it.
+    pub(crate) fn close_for_good(&self) {
+        if self.is_shared.get() || !matches!(self.bind, Some(Bind::Tcp { .. } | Bind::Unix { .. })) {
             return;
         }
-        if let Err(error) = self.listener.close_queue() {
+        if let Err(error) = accept_queue::close(&self.listener) {
             log::debug!("{} takes connections to the last: {error}", self.url(false));
         }
     }

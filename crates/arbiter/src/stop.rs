@@ -9,6 +9,7 @@ use ferricorn_unix::process::Signal;
 
 use crate::arbiter::Arbiter;
 use crate::generation::{Generation, GenerationId, MoldProcess};
+use crate::given_up::GivenUp;
 use crate::notify::notify;
 
 /// What is left to workers once a quick end was asked for during a graceful one.
@@ -61,14 +62,25 @@ impl Arbiter {
                 generation.listeners.iter().for_each(|bound| bound.close_queue());
             }
         }
-        // The workers' copies stay open until they have taken what waits in the accept queue.
-        self.passed_sockets.clear();
-        for generation in [&mut self.candidate, &mut self.current].into_iter().flatten() {
-            generation.listeners.clear();
+        for GivenUp { bound, .. } in self.given_up.drain(..) {
+            bound.share(shared);
+            bound.close_for_good();
         }
+        self.close_listeners();
         self.signal_workers(stopping.signal())?;
         self.stopping = Some(stopping);
         Ok(())
+    }
+
+    /// The workers' copies stay open until they have taken what waits in the accept queues.
+    fn close_listeners(&mut self) {
+        self.passed_sockets.clear();
+        for generation in [&mut self.candidate, &mut self.current].into_iter().flatten() {
+            generation.listeners.clear();
+            if let Some(Err(error)) = generation.casting().map(|mold| mold.order(&Order::CloseListeners)) {
+                log::debug!("A mold was not told to close its listeners: {error}");
+            }
+        }
     }
 
     /// Ends the server with this status, without a word: what is wrong has been said.

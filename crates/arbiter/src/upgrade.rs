@@ -89,12 +89,17 @@ impl Arbiter {
             // USR2 came again while the hook was called for the first one.
             return Ok(());
         }
+        // Before there is a new one: this one may be killed at any moment, and its workers must know.
+        self.scoreboard.share_sockets(true);
         match self.spawn_successor() {
             Ok(successor) => {
                 log::info!("The new master is process {successor}; end this one with TERM, or the new one to go back");
                 self.successor = Some(successor);
             }
-            Err(error) => log::error!("Cannot start a new master: {error}"),
+            Err(error) => {
+                self.scoreboard.share_sockets(false);
+                log::error!("Cannot start a new master: {error}");
+            }
         }
         Ok(())
     }
@@ -130,6 +135,7 @@ impl Arbiter {
         if was_successor {
             log::warn!("The new master (pid:{process}) has ended; this one goes on");
             self.successor = None;
+            self.scoreboard.share_sockets(false);
         }
         was_successor
     }
@@ -156,6 +162,7 @@ impl Arbiter {
             return Ok(());
         }
         self.inheritance.parent = None;
+        self.scoreboard.share_sockets(false);
         log::info!("Master has been promoted.");
         let Some(settings) = self.settings() else { return Ok(()) };
         self.retitle(&settings);

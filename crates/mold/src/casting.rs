@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::error_log;
@@ -12,8 +14,11 @@ use ferricorn_unix::channel::Channel;
 use ferricorn_unix::process::{self, Fork, ProcessId, exit_now};
 
 use crate::host::{HookFailure, Host};
+use crate::orphaned;
 use crate::protocol::{self, Hook, Incoming, Occasion, Order, PROTOCOL, ProtocolError, Report};
 
+/// How often a worker looks whether the process between the mold and itself has ended, which it does at once.
+const ADOPTION_LOOK: Duration = Duration::from_micros(100);
 /// The exit status of a server whose first `pre_fork` fails, as Gunicorn's.
 const PRE_FORK_FAILED: u8 = 255;
 
@@ -28,6 +33,8 @@ pub struct Provisions {
     pub life: OwnedFd,
     /// The listening sockets, in the order of the bind setting.
     pub listeners: Vec<OwnedFd>,
+    /// Of each of them, whether it ends with this server: nobody else has it.
+    pub ours: Vec<bool>,
 }
 
 /// What a new worker is to be.
@@ -114,9 +121,9 @@ impl Mold {
     pub fn await_provisions(&mut self, host: &mut dyn Host) -> Result<Option<Provisions>, ProtocolError> {
         self.report(&Report::Ready)?;
         match self.next_order(host)? {
-            Some((Order::Provide { roster }, descriptors)) => {
+            Some((Order::Provide { roster, ours }, descriptors)) => {
                 roster.into_iter().for_each(|worker| host.born(worker));
-                provisions(descriptors).map(Some)
+                provisions(descriptors, ours).map(Some)
             }
             _ => Ok(None),
         }
@@ -124,8 +131,26 @@ impl Mold {
 
     /// Forks a worker per order, and does whatever else it is told. Returns in the mold when its time is over, and in
     /// each new worker at once.
-    pub fn take_orders(mut self, provisions: Provisions, host: &mut dyn Host) -> Result<Outcome, ProtocolError> {
+    pub fn take_orders(mut self, mut provisions: Provisions, host: &mut dyn Host) -> Result<Outcome, ProtocolError> {
+        match self.cast(&mut provisions, host) {
+            Ok(Some((slot, age))) => {
+                let early = self.early;
+                Ok(Outcome::Worker(Assignment { slot, age, early }, provisions))
+            }
+            ended => {
+                orphaned::free_addresses(provisions)?;
+                ended.map(|_| Outcome::Leave)
+            }
+        }
+    }
+
+    /// Until the mold's time is over (`None`), or, in a new worker, with what that is to be.
+    fn cast(&mut self, provisions: &mut Provisions, host: &mut dyn Host) -> Result<Option<(u32, u64)>, ProtocolError> {
         while let Some((order, _)) = self.next_order(host)? {
+            if matches!(order, Order::CloseListeners) {
+                provisions.listeners.clear();
+                host.listeners_closed();
+            }
             let Order::Spawn { slot, age } = order else { continue };
             if self.prepare_fork(age, host)? == Step::Leave {
                 break;
@@ -135,23 +160,21 @@ impl Mold {
                     host.forked(worker);
                     self.report(&Report::Forked { slot, worker: worker.as_raw() })?;
                 }
-                Ok(None) => {
-                    let early = self.early;
-                    return Ok(Outcome::Worker(Assignment { slot, age, early }, provisions));
-                }
+                Ok(None) => return Ok(Some((slot, age))),
                 Err(error) => self.report(&Report::ForkFailed { slot, reason: error.to_string() })?,
             }
         }
-        Ok(Outcome::Leave)
+        Ok(None)
     }
 
     /// Does as told until the order is one that the mold's own course waits for; `None`: leave.
     fn next_order(&self, host: &mut dyn Host) -> Result<Option<(Order, Vec<OwnedFd>)>, ProtocolError> {
         loop {
             match protocol::receive(&self.channel)? {
-                Incoming::Message(order @ (Order::Provide { .. } | Order::Spawn { .. }), descriptors) => {
-                    return Ok(Some((order, descriptors)));
-                }
+                Incoming::Message(
+                    order @ (Order::Provide { .. } | Order::Spawn { .. } | Order::CloseListeners),
+                    descriptors,
+                ) => return Ok(Some((order, descriptors))),
                 Incoming::Message(order, _) => {
                     if self.obey(order, host)? == Step::Leave {
                         return Ok(None);
@@ -176,7 +199,7 @@ impl Mold {
             Order::Measure(metric) => host.measure(metric),
             Order::ReopenLogs => error_log::reopen(),
             // Each of these has its own time, and this is not it.
-            Order::Proceed { .. } | Order::Provide { .. } | Order::Spawn { .. } => {}
+            Order::Proceed { .. } | Order::Provide { .. } | Order::Spawn { .. } | Order::CloseListeners => {}
         }
         Ok(Step::GoOn)
     }
@@ -228,18 +251,25 @@ impl Mold {
         self.early.terminate.store(false, Ordering::Relaxed);
         self.early.reopen_logs.store(false, Ordering::Relaxed);
         let (mut read, mut write) = io::pipe()?;
+        let mut between = None;
         let forked = host.guarded(&mut || match process::fork(true)? {
             Fork::Parent(between) => Ok(Fork::Parent(between)),
-            Fork::Child => match process::fork(true) {
-                Ok(Fork::Parent(worker)) => {
-                    let sent = write.write_all(&worker.as_raw().to_ne_bytes());
-                    exit_now(if sent.is_ok() { 0 } else { 1 })
+            Fork::Child => {
+                between = Some(ProcessId::current());
+                match process::fork(true) {
+                    Ok(Fork::Parent(worker)) => {
+                        let sent = write.write_all(&worker.as_raw().to_ne_bytes());
+                        exit_now(if sent.is_ok() { 0 } else { 1 })
+                    }
+                    Ok(Fork::Child) => Ok(Fork::Child),
+                    Err(_) => exit_now(1),
                 }
-                Ok(Fork::Child) => Ok(Fork::Child),
-                Err(_) => exit_now(1),
-            },
+            }
         })?;
-        let Fork::Parent(between) = forked else { return Ok(None) };
+        let Fork::Parent(between) = forked else {
+            wait_for_adoption(between);
+            return Ok(None);
+        };
         drop(write);
         let mut raw = [0; 4];
         let told = read.read_exact(&mut raw);
@@ -266,13 +296,20 @@ impl Mold {
     }
 }
 
-fn provisions(descriptors: Vec<OwnedFd>) -> Result<Provisions, ProtocolError> {
+/// Whoever asks in a worker who its parent is, an application while it is imported, or a hook, is to hear of the master.
+fn wait_for_adoption(between: Option<ProcessId>) {
+    while between == Some(ProcessId::parent()) {
+        thread::sleep(ADOPTION_LOOK);
+    }
+}
+
+fn provisions(descriptors: Vec<OwnedFd>, ours: Vec<bool>) -> Result<Provisions, ProtocolError> {
     let mut descriptors = descriptors.into_iter();
     let (Some(scoreboard), Some(events), Some(life)) = (descriptors.next(), descriptors.next(), descriptors.next())
     else {
         return Err(io::Error::other("descriptors are missing").into());
     };
-    Ok(Provisions { scoreboard, events, life, listeners: descriptors.collect() })
+    Ok(Provisions { scoreboard, events, life, listeners: descriptors.collect(), ours })
 }
 
 /// The end of a generation that a hook has not let begin. One that asked for the end has said why itself.

@@ -33,6 +33,9 @@ pub trait Host {
     /// That worker has been forked.
     fn forked(&mut self, worker: ProcessId);
 
+    /// The server stops: the listening sockets are closed in this process.
+    fn listeners_closed(&mut self);
+
     /// There is a worker that another mold has forked.
     fn born(&mut self, worker: Member);
 

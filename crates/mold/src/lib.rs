@@ -6,9 +6,11 @@
 //! - [`host`]: what the application's language does in a mold: forking, server hooks, logging
 //! - [`protocol`]: the typed messages between master and mold
 //! - [`casting`]: the mold's life from its first report to its last order
+//! - `orphaned`: what it does for the next master if its own has been killed
 
 pub mod casting;
 pub mod host;
+mod orphaned;
 pub mod protocol;
 
 pub use casting::{Assignment, EarlySignals, Mold, Outcome, Provisions};

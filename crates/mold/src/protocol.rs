@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Raised with every change of a message: a reload may start a mold of another version of this
 /// program, and two that do not understand each other must part with a clear word.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// The environment variable that tells a process it is a mold, and the number of its socket.
 pub const MOLD_VARIABLE: &str = "FERRICORN_MOLD";
@@ -86,6 +86,8 @@ pub enum Order {
     Provide {
         /// The workers there are, of whatever generation.
         roster: Vec<Member>,
+        /// Of each listener, whether it ends with this server: nobody else has it.
+        ours: Vec<bool>,
     },
     /// Fork a worker for this slot.
     Spawn {
@@ -116,6 +118,8 @@ pub enum Order {
     Measure(Metric),
     /// Reopen log files.
     ReopenLogs,
+    /// The server stops: no worker will be forked any more that would need the listeners.
+    CloseListeners,
 }
 
 /// From the mold to the master.

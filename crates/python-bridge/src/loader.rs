@@ -92,6 +92,10 @@ impl Host for PythonLoader {
         log_problem(self.hook(|py, hosting| hosting.run(py, "forked", (worker.as_raw(),)).map(drop)));
     }
 
+    fn listeners_closed(&mut self) {
+        log_problem(self.hook(|py, hosting| hosting.show_listeners(py, &[]).map_err(|error| failure(py, &error))));
+    }
+
     fn born(&mut self, worker: Member) {
         log_problem(self.hook(|py, hosting| hosting.run(py, "born", (worker.process, worker.age)).map(drop)));
     }

@@ -1,7 +1,6 @@
 //! A worker, step by step: from its birth in the mold to its exit status.
 
 use std::io;
-use std::os::fd::OwnedFd;
 
 use ferricorn_mold::{Assignment, Provisions};
 use ferricorn_settings::Settings;
@@ -12,7 +11,7 @@ use ferricorn_telemetry::scoreboard::{Scoreboard, Slot};
 use ferricorn_unix::credentials;
 use ferricorn_unix::listener::Listener;
 use ferricorn_unix::process::ProcessId;
-use ferricorn_worker::{Seat, Tls};
+use ferricorn_worker::{Entrance, Seat, Tls};
 
 use crate::loader::{LoadFailure, Loader};
 
@@ -59,9 +58,11 @@ fn take_seat<L: Loader>(
     let failed = |sentence: String| LoadFailure::Raised { traceback: sentence };
     let fail = |error: io::Error| failed(error.to_string());
     let scoreboard = Scoreboard::map(provisions.scoreboard).map_err(fail)?;
-    let listeners: io::Result<Vec<Listener>> =
-        provisions.listeners.into_iter().map(|descriptor: OwnedFd| Listener::from_descriptor(descriptor)).collect();
-    let listeners = listeners.map_err(fail)?;
+    let entrances = provisions.listeners.into_iter().zip(provisions.ours);
+    let entrances: io::Result<Vec<Entrance>> = entrances
+        .map(|(descriptor, is_ours)| Ok(Entrance { listener: Listener::from_descriptor(descriptor)?, is_ours }))
+        .collect();
+    let entrances = entrances.map_err(fail)?;
     // Opened before privileges go; the file belongs to the worker's user, so it can be reopened.
     // A logger in Python writes its own.
     let access_log = match settings.logs_in_python {
@@ -79,7 +80,7 @@ fn take_seat<L: Loader>(
         slot: scoreboard.seat(Slot(assignment.slot)),
         reporter: Reporter::new(provisions.events),
         life: provisions.life,
-        listeners,
+        entrances,
         access_log: access_log.map(|file| AccessLog::new(file, format)),
         tls: None,
         terminated_early: assignment.early.terminate,

@@ -13,6 +13,11 @@ use ferricorn_unix::clock;
 use ferricorn_unix::shared_memory::SharedMemory;
 
 const HEADER_WORDS: usize = 8;
+
+// Words of the header.
+const STOPPING: usize = 0;
+const SHARED: usize = 1;
+
 const SLOT_WORDS: usize = 32;
 
 // Words of a slot.
@@ -53,12 +58,23 @@ impl Scoreboard {
     /// Says to all workers that the whole server stops: who leaves now leaves nobody behind to
     /// take what still waits in the accept queue.
     pub fn announce_stop(&self) {
-        self.0.words()[0].store(1, Ordering::Release);
+        self.0.words()[STOPPING].store(1, Ordering::Release);
     }
 
     /// Whether the whole server stops.
     pub fn is_stopping(&self) -> bool {
-        self.0.words()[0].load(Ordering::Acquire) != 0
+        self.0.words()[STOPPING].load(Ordering::Acquire) != 0
+    }
+
+    /// Says whether another master serves from the same sockets: then nobody of this server may end one, whatever happens
+    /// to its master.
+    pub fn share_sockets(&self, shared: bool) {
+        self.0.words()[SHARED].store(u64::from(shared), Ordering::Release);
+    }
+
+    /// Whether another master serves from the same sockets.
+    pub fn shares_sockets(&self) -> bool {
+        self.0.words()[SHARED].load(Ordering::Acquire) != 0
     }
 
     /// Empties a slot for a new worker.
@@ -172,6 +188,11 @@ impl SlotWriter {
     /// Whether the whole server stops.
     pub fn server_is_stopping(&self) -> bool {
         self.board.is_stopping()
+    }
+
+    /// Whether another master serves from the same sockets.
+    pub fn server_shares_sockets(&self) -> bool {
+        self.board.shares_sockets()
     }
 
     fn words(&self) -> &[AtomicU64] {

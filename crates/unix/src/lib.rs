@@ -5,7 +5,7 @@
 //! - [`process`]: fork, wait, kill, threads of this process, leaving without clean-up
 //! - [`channel`]: a socketpair that carries whole messages and descriptors
 //! - [`descriptor`]: pipes, standard streams, inheritance across exec
-//! - [`listener`]: TCP and Unix listening sockets
+//! - [`listener`]: TCP and Unix listening sockets; [`accept_queue`]: what waits at them
 //! - [`poll`]: waiting on several descriptors with a deadline
 //! - [`shared_memory`]: a memfd that several processes map
 //! - [`clock`]: a clock that all processes read alike
@@ -15,6 +15,7 @@
 //! - [`title`]: what `ps` shows
 //! - [`environment`]: changing environment variables while single-threaded
 
+pub mod accept_queue;
 pub mod channel;
 pub mod clock;
 pub mod credentials;

@@ -3,15 +3,14 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use nix::libc;
 use nix::sys::stat::{Mode, umask};
-use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Where a socket listens, as the kernel tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,22 +85,6 @@ impl Listener {
         &self.address
     }
 
-    /// From here on nobody new gets a connection, in whichever process the socket is open; what the kernel has accepted
-    /// already waits on. Who asks on TCP hears nothing and asks again, first after a second: then the socket is closed, and
-    /// the answer is that nobody listens, or another socket has its place. Closing at once would reset whoever came between the
-    /// last look at the queue and the close. For a Unix socket, whose name can be taken away, there is nothing to do.
-    pub fn close_queue(&self) -> io::Result<()> {
-        const FLAGS: u32 = 13;
-        const SYN: u32 = 2;
-        let load_flags = SockFilter::new((libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16, 0, 0, FLAGS);
-        let is_request = SockFilter::new((libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16, 0, 1, SYN);
-        let verdict = |length| SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, length);
-        match self.address {
-            Address::Tcp(_) => self.socket.attach_filter(&[load_flags, is_request, verdict(0), verdict(u32::MAX)]),
-            Address::Unix(_) => Ok(()),
-        }
-    }
-
     /// The standard library's face of a TCP listener.
     pub fn into_tcp(self) -> std::net::TcpListener {
         self.socket.into()
@@ -119,39 +102,8 @@ impl AsFd for Listener {
     }
 }
 
-/// How many connections wait at a TCP socket that nobody has accepted yet; `None` for a Unix
-/// socket, whose queue the kernel does not tell.
-pub fn backlog(listener: impl AsFd) -> io::Result<Option<u32>> {
-    /// The length of what every Linux knows of `struct tcp_info`: eight bytes and 24 numbers.
-    const WORDS: usize = 2 + 24;
-    /// `tcpi_unacked`, which in a listening socket counts what is not accepted.
-    const UNACKED: usize = 2 + 4;
-    let mut information = [0_u32; WORDS];
-    let mut length = size_of_val(&information) as libc::socklen_t;
-    // SAFETY: the descriptor is open for as long as it is borrowed; the kernel writes at most
-    // `length` bytes, which is what the array has, and any bytes are valid numbers.
-    let result = unsafe {
-        libc::getsockopt(
-            listener.as_fd().as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            information.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    };
-    if result == 0 {
-        return Ok(Some(information[UNACKED]));
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT) => Ok(None),
-        _ => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -174,23 +126,6 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_queue_keeps_what_is_in_it_and_takes_nobody_new() {
-        use std::net::TcpStream;
-        use std::time::Duration;
-
-        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16, false).unwrap();
-        let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
-        let waiting = TcpStream::connect(address).unwrap();
-        listener.close_queue().unwrap();
-        let late = TcpStream::connect_timeout(&address, Duration::from_millis(100));
-        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        let listener = listener.into_tcp();
-        assert_eq!(listener.accept().unwrap().1, waiting.local_addr().unwrap());
-        drop(listener);
-        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-    }
-
-    #[test]
     fn unix_replaces_a_stale_socket_but_no_other_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
@@ -202,21 +137,5 @@ mod tests {
         fs::write(&file, "kept").unwrap();
         assert_eq!(Listener::unix(&file, 16, 0).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
-    }
-
-    #[test]
-    fn the_backlog_counts_what_nobody_has_accepted() {
-        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 16, false).unwrap();
-        assert_eq!(backlog(&listener).unwrap(), Some(0));
-        let Address::Tcp(address) = listener.address().clone() else { panic!("not TCP") };
-        let clients = [(); 3].map(|()| std::net::TcpStream::connect(address).unwrap());
-        assert_eq!(backlog(&listener).unwrap(), Some(3));
-        let listener = listener.into_tcp();
-        listener.accept().unwrap();
-        assert_eq!(backlog(&listener).unwrap(), Some(2));
-        drop(clients);
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(backlog(Listener::unix(&folder.path().join("s"), 16, 0).unwrap()).unwrap(), None);
-        assert!(backlog(File::open("/dev/null").unwrap()).is_err());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -9,73 +11,96 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ferricorn_application::{Connection, Peer};
-use ferricorn_unix::listener::{Address, Listener};
+use ferricorn_unix::listener::Address;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::connection;
+use crate::last_call;
+use crate::seat::Entrance;
 use crate::shared::{Phase, Shared};
 use crate::socket::Raw;
 
 /// The rest after an accept that failed for want of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
-/// A listener on the worker's runtime.
-pub(crate) enum Acceptor {
-    Tcp(TcpListener, Peer),
-    Unix(UnixListener, Peer),
+/// A listening socket on the worker's runtime.
+pub(crate) struct Acceptor {
+    socket: Socket,
+    local: Peer,
+    /// It ends with this server: nobody else has it.
+    pub(crate) is_ours: bool,
 }
 
-enum Accepted {
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+pub(crate) enum Accepted {
     Tcp(TcpStream, Peer),
     Unix(UnixStream),
 }
 
 impl Acceptor {
     /// Must be called within the runtime.
-    pub(crate) fn register(listener: Listener) -> io::Result<Self> {
-        match listener.address().clone() {
-            Address::Tcp(address) => Ok(Self::Tcp(TcpListener::from_std(listener.into_tcp())?, Peer::Tcp(address))),
-            Address::Unix(path) => Ok(Self::Unix(UnixListener::from_std(listener.into_unix())?, Peer::Unix(path))),
-        }
+    pub(crate) fn register(entrance: Entrance) -> io::Result<Self> {
+        let Entrance { listener, is_ours } = entrance;
+        let (socket, local) = match listener.address().clone() {
+            Address::Tcp(address) => (Socket::Tcp(TcpListener::from_std(listener.into_tcp())?), Peer::Tcp(address)),
+            Address::Unix(path) => (Socket::Unix(UnixListener::from_std(listener.into_unix())?), Peer::Unix(path)),
+        };
+        Ok(Self { socket, local, is_ours })
     }
 
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
-        match self {
-            Self::Tcp(listener, _) => {
+    pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
                 listener.poll_accept(context).map_ok(|(stream, address)| Accepted::Tcp(stream, Peer::Tcp(address)))
             }
-            Self::Unix(listener, _) => listener.poll_accept(context).map_ok(|(stream, _)| Accepted::Unix(stream)),
-        }
-    }
-
-    fn local(&self) -> &Peer {
-        match self {
-            Self::Tcp(_, local) | Self::Unix(_, local) => local,
+            Socket::Unix(listener) => listener.poll_accept(context).map_ok(|(stream, _)| Accepted::Unix(stream)),
         }
     }
 }
 
-/// Accepts until the worker drains. When the whole server stops, what the kernel has accepted on
-/// our behalf is taken first: nobody else will.
-pub(crate) async fn run(shared: Rc<Shared>, number: usize, acceptor: Acceptor) {
-    shared.acceptor_begins(number);
-    loop {
-        match poll_fn(|context| poll_next(&shared, number, &acceptor, context)).await {
-            Some(Ok(accepted)) => {
-                if let Err(error) = welcome(&shared, accepted, acceptor.local()) {
-                    log::debug!("A connection ended while it was accepted: {error}");
-                }
-                // Its request may be here already; whether this worker is still idle shows then.
-                tokio::task::yield_now().await;
-            }
-            Some(Err(error)) if is_of_the_client(&error) => {}
-            Some(Err(error)) => {
-                log::error!("Cannot accept connections: {error}");
-                tokio::time::sleep(EXHAUSTED_PAUSE).await;
-            }
-            None => return shared.acceptor_ends(number),
+impl AsFd for Acceptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Unix(listener) => listener.as_fd(),
         }
     }
+}
+
+/// Accepts until the worker drains, and then what is nobody else's to accept.
+pub(crate) async fn run(shared: Rc<Shared>, number: usize, acceptor: Acceptor) {
+    shared.acceptor_begins(number);
+    while let Some(accepted) = poll_fn(|context| poll_next(&shared, number, &acceptor, context)).await
+        && take(&shared, &acceptor, accepted).await.is_continue()
+    {}
+    if let Err(error) = last_call::run(&shared, &acceptor).await {
+        log::error!("What waits in the queue of a socket may be lost: {error}");
+    }
+    shared.acceptor_ends(number);
+}
+
+/// What comes of an accept. It is over when the socket has been ended, by another process or this one.
+pub(crate) async fn take(shared: &Rc<Shared>, acceptor: &Acceptor, accepted: io::Result<Accepted>) -> ControlFlow<()> {
+    match accepted {
+        Ok(accepted) => {
+            if let Err(error) = welcome(shared, accepted, &acceptor.local) {
+                log::debug!("A connection ended while it was accepted: {error}");
+            }
+            // Its request may be here already; whether this worker is still idle shows then.
+            tokio::task::yield_now().await;
+        }
+        Err(error) if is_of_the_client(&error) => {}
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return ControlFlow::Break(()),
+        Err(error) => {
+            log::error!("Cannot accept connections: {error}");
+            tokio::time::sleep(EXHAUSTED_PAUSE).await;
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 fn poll_next(
@@ -93,10 +118,6 @@ fn poll_next(
             accepted.map(Some)
         }
         Phase::Serving => Poll::Pending,
-        Phase::Draining { .. } if shared.slot.server_is_stopping() => match acceptor.poll_accept(context) {
-            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            Poll::Pending => Poll::Ready(None),
-        },
         Phase::Draining { .. } | Phase::Leaving => Poll::Ready(None),
     }
 }

@@ -4,7 +4,7 @@
 //! Everything happens on one thread; with threads of the application's, everything but its calls. The order in which a request passes through:
 //!
 //! - [`seat`]: what a worker is given when it is born
-//! - `accept`: takes connections while the worker is idle
+//! - `accept`: takes connections while the worker is idle; `last_call`: and those that are nobody else's to take
 //! - `greeting`: what comes before HTTP: `tls`, of `certificates`, and which HTTP it is to be; `secured`: a
 //!   socket with TLS, `socket`: one with or without
 //! - `wire`: the client's socket as hyper sees it
@@ -42,6 +42,7 @@ mod hints;
 mod http2;
 #[cfg(any(test, fuzzing))]
 pub mod invariants;
+mod last_call;
 mod lookout;
 mod parting;
 mod policy;
@@ -65,5 +66,5 @@ mod watch;
 mod wire;
 
 pub use pump::run;
-pub use seat::Seat;
+pub use seat::{Entrance, Seat};
 pub use tls::Tls;

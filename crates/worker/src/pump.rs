@@ -56,8 +56,8 @@ fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn
         Rc::new(Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?);
     let shared = Shared::new(settings, seat.slot, seat.reporter, seat.access_log, seat.tls);
     runtime.block_on(async {
-        for (number, listener) in seat.listeners.into_iter().enumerate() {
-            tokio::task::spawn_local(accept::run(Rc::clone(&shared), number, Acceptor::register(listener)?));
+        for (number, entrance) in seat.entrances.into_iter().enumerate() {
+            tokio::task::spawn_local(accept::run(Rc::clone(&shared), number, Acceptor::register(entrance)?));
         }
         tokio::task::spawn_local(sweep::run(Rc::clone(&shared)));
         tokio::task::spawn_local(report_failure(signals.obey(Rc::clone(&shared))));

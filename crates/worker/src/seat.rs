@@ -11,6 +11,15 @@ use ferricorn_unix::listener::Listener;
 
 use crate::tls::Tls;
 
+/// A listening socket.
+#[derive(Debug)]
+pub struct Entrance {
+    /// The socket itself.
+    pub listener: Listener,
+    /// Whether it ends with this server: nobody else has it.
+    pub is_ours: bool,
+}
+
 /// A worker's place in the server.
 #[derive(Debug)]
 pub struct Seat {
@@ -21,7 +30,7 @@ pub struct Seat {
     /// Ends when the master ends.
     pub life: OwnedFd,
     /// What to accept from.
-    pub listeners: Vec<Listener>,
+    pub entrances: Vec<Entrance>,
     /// The access log, opened while there were still privileges to do so.
     pub access_log: Option<AccessLog>,
     /// TLS, made while there were still the privileges to read its key.

@@ -129,6 +129,8 @@ pub(crate) struct Shared {
     /// Wakes the pump: a job was queued, the phase changed, or a connection ended.
     changed: Notify,
     phase: Cell<Phase>,
+    /// The master has ended without having told its workers to leave.
+    pub(crate) master_is_gone: Cell<bool>,
     in_call: Cell<bool>,
     /// The call in progress waits for its client, and I/O goes on meanwhile.
     pub(crate) waits_for_client: Cell<bool>,
@@ -182,6 +184,7 @@ impl Shared {
             outbox: RefCell::default(),
             changed: Notify::new(),
             phase: Cell::new(Phase::Serving),
+            master_is_gone: Cell::new(false),
             in_call: Cell::new(false),
             waits_for_client: Cell::new(false),
             acceptors: RefCell::default(),
@@ -234,6 +237,11 @@ impl Shared {
         self.phase.set(Phase::Leaving);
         self.changed.notify_one();
         self.wake_acceptors(|_| true);
+    }
+
+    /// Whether there will be no worker after this one.
+    pub(crate) fn server_ends(&self) -> bool {
+        self.slot.server_is_stopping() || self.master_is_gone.get()
     }
 
     /// Whether responses must close their connections.

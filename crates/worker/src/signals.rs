@@ -76,6 +76,7 @@ pub(crate) fn reopen_logs(shared: &Shared) {
 pub(crate) async fn watch_master(shared: Rc<Shared>, life: OwnedFd) -> io::Result<()> {
     pipe::Receiver::from_owned_fd(life)?.readable().await?;
     log::info!("Parent changed, shutting down: <Worker {}>", ProcessId::current());
+    shared.master_is_gone.set(true);
     shared.drain(shared.settings.graceful_timeout);
     Ok(())
 }

@@ -52,7 +52,7 @@ enum Drain {
 fn close_idle(shared: &Shared) {
     let tick = shared.tick.get();
     let draining = match shared.phase() {
-        Phase::Draining { .. } if shared.slot.server_is_stopping() => Some(Drain::OfServer),
+        Phase::Draining { .. } if shared.server_ends() => Some(Drain::OfServer),
         Phase::Draining { .. } => Some(Drain::OfWorker),
         Phase::Serving | Phase::Leaving => None,
     };
