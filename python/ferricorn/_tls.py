@@ -1,7 +1,7 @@
 """TLS as Python knows it: the `ssl_context` hook, and `gunicorn.socket` where a client speaks TLS.
 
 The server's TLS is not OpenSSL's, so that a context can only be looked at: what the hook does to the one it gets from its
-factory is remembered and taken over, and what cannot be taken over is refused.
+factory is remembered and taken over, and what cannot be taken over is refused. Its `sni_callback` is called in the server's handshakes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import weakref
 from typing import Any, Callable, NoReturn, TypedDict
 
 from ferricorn._loading import BadConfiguration
@@ -24,6 +25,8 @@ class Revised(TypedDict):
     ciphers: str | None
     oldest: int
     newest: int
+    chooser: Context | None
+    others: list[tuple[str, str]]
 
 
 # Minor numbers of TLS 1.2 and 1.3, the versions that the server speaks.
@@ -78,8 +81,12 @@ class Context(ssl.SSLContext):
 def revised(cfg: Any) -> Revised:
     """Call the hook, and say what has become of the context that it was given."""
 
+    # Those that are made while clients greet are gone when that is done.
+    contexts: weakref.WeakSet[Context] = weakref.WeakSet()
+
     def default_ssl_context_factory() -> Context:
         context = Context(ssl.PROTOCOL_TLS_SERVER)
+        contexts.add(context)
         if cfg.ca_certs:
             context.load_verify_locations(cfg.ca_certs)
         context.load_cert_chain(cfg.certfile, cfg.keyfile)
@@ -102,12 +109,35 @@ def revised(cfg: Any) -> Revised:
         "ciphers": made.cipher_list,
         "oldest": max(_OLDEST, _minor(made.minimum_version), _OLDEST + bool(made.options & ssl.Options.OP_NO_TLSv1_2)),
         "newest": min(_minor(made.maximum_version), _NEWEST - bool(made.options & ssl.Options.OP_NO_TLSv1_3)),
+        "chooser": made if made.sni_callback is not None else None,
+        "others": [context.chain for context in contexts if context.chain is not None],
     }
 
 
+class Greeting:
+    """What `sni_callback` gets in the place of a socket: a client that has said whom it wants, and nothing else yet."""
+
+    server_side = True
+
+    def __init__(self, context: Context, server_hostname: str | None) -> None:
+        self.context = context
+        self.server_hostname = server_hostname
+
+
+def chosen(context: Context, name: str | None) -> tuple[str, str] | None:
+    """Return the certificate and key that `sni_callback` chooses for a client, or None if it turns the client away."""
+    greeting = Greeting(context, name)
+    if context.sni_callback(greeting, name, context) is not None:
+        return None
+    made = greeting.context
+    if not isinstance(made, Context):
+        raise TypeError(f"sni_callback must choose a context that default_ssl_context_factory() has made, not {made!r}")
+    if made.chain is None:
+        raise ValueError("sni_callback has chosen a context without a certificate")
+    return made.chain
+
+
 def _refuse_what_is_not_here(context: Context) -> None:
-    if context.sni_callback is not None:
-        _refuse("sni_callback cannot be taken over: there is one certificate for all names")
     if context.verify_flags & _REVOCATIONS:
         _refuse("revocation lists (verify_flags) cannot be taken over")
     if getattr(context, "keylog_filename", None):

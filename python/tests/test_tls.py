@@ -11,7 +11,7 @@ import pytest
 
 from ferricorn._hosting import Host
 from ferricorn._loading import BadConfiguration
-from ferricorn._tls import TlsSocket
+from ferricorn._tls import TlsSocket, chosen
 
 # A certificate that vouches for itself, for nobody but these tests, and its key.
 CERTIFICATE = """\
@@ -67,6 +67,8 @@ def test_the_default_context_is_what_the_settings_say(files: Path) -> None:
         "ciphers": "ECDHE+AESGCM",
         "oldest": 2,
         "newest": 3,
+        "chooser": None,
+        "others": [(str(files / "cert.pem"), str(files / "key.pem"))],
     }
 
 
@@ -103,7 +105,6 @@ def test_options_can_leave_versions_out(files: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda context: setattr(context, "sni_callback", print), "sni_callback cannot be taken over"),
         (lambda context: setattr(context, "verify_flags", ssl.VERIFY_CRL_CHECK_LEAF), "revocation lists"),
         (lambda context: setattr(context, "post_handshake_auth", True), "post_handshake_auth cannot be taken over"),
         (lambda context: setattr(context, "maximum_version", ssl.TLSVersion.TLSv1_1), "TLSv1_1 is not spoken"),
@@ -124,6 +125,33 @@ def test_what_cannot_be_taken_over_is_refused(files: Path, change: Callable[[Any
     with pytest.raises(BadConfiguration, match="^`ssl_context`: ") as caught:
         revised(files, hook)
     assert words in str(caught.value)
+
+
+def test_certificates_are_chosen_by_name(files: Path) -> None:
+    """Among contexts that are there before, or made for a client; a client can be turned away, too."""
+    contexts: dict[str | None, Any] = {}
+
+    def choose(client: Any, name: str | None, context: ssl.SSLContext) -> int | None:
+        assert client.context is context and client.server_hostname == name
+        if name == "unknown":
+            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        client.context = contexts.get(name, context)
+        return None
+
+    def hook(conf: Any, factory: Callable[[], Any]) -> Any:
+        contexts.update(other=factory(), foreign=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        contexts["other"].load_cert_chain(files / "both.pem")
+        context = factory()
+        context.sni_callback = choose
+        return context
+
+    said = revised(files, hook)
+    both, single = str(files / "both.pem"), (str(files / "cert.pem"), str(files / "key.pem"))
+    assert sorted(said["others"]) == [(both, both), single]
+    assert [chosen(said["chooser"], name) for name in ("other", "x", None)] == [(both, both), single, single]
+    assert chosen(said["chooser"], "unknown") is None
+    with pytest.raises(TypeError, match="must choose a context that default_ssl_context_factory"):
+        chosen(said["chooser"], "foreign")
 
 
 def test_another_context_is_refused(files: Path) -> None:

@@ -155,12 +155,75 @@ fn the_hook_changes_the_context() {
     assert!(Connection::open_tls(&server.address(), &TlsClient::tls12()).is_err());
 }
 
+/// Whether a client that asks for this name is shown this certificate.
+fn shows_to(server: &Server, name: &'static str, identity: &Identity) -> bool {
+    let connection = Connection::open_tls(&server.address(), &TlsClient::asks_for(name)).expect("a connection");
+    connection.session().peer_certificates().expect("a certificate")[0] == der(identity)
+}
+
+/// `ssl_context` may choose a certificate by the name that a client asks for (SNI), among contexts that are there or made for it.
+#[test]
+fn the_hook_chooses_by_name() {
+    let conf = "def ssl_context(conf, default_ssl_context_factory):\n\
+                \x20   def other():\n\
+                \x20       context = default_ssl_context_factory()\n\
+                \x20       context.load_cert_chain('other.pem', 'other.key')\n\
+                \x20       return context\n\
+                \x20   ready = other()\n\
+                \x20   def choose(socket, name, context):\n\
+                \x20       if name in ('ready.test', 'made.test'):\n\
+                \x20           socket.context = ready if name == 'ready.test' else other()\n\
+                \x20       elif name == 'failing.test':\n\
+                \x20           raise LookupError('failed on purpose')\n\
+                \x20       elif name == 'unknown.test':\n\
+                \x20           return 112\n\
+                \x20   context = default_ssl_context_factory()\n\
+                \x20   context.sni_callback = choose\n\
+                \x20   return context\n";
+    let (first, other) = (self_signed("first"), self_signed("other"));
+    for threads in ["1", "4"] {
+        let launch = Launch::app("plain").file("cert.pem", &first.certificate).file("key.pem", &first.key);
+        let launch = launch.file("other.pem", &other.certificate).file("other.key", &other.key).conf(conf);
+        let server = launch.args("--certfile cert.pem --keyfile key.pem --threads").arg(threads).start();
+        for name in ["ready.test", "made.test", "ready.test"] {
+            assert!(shows_to(&server, name, &other), "{name}");
+        }
+        assert!(shows_to(&server, "elsewhere.test", &first));
+        for name in ["unknown.test", "failing.test"] {
+            assert!(Connection::open_tls(&server.address(), &TlsClient::asks_for(name)).is_err(), "{name}");
+        }
+        server.wait_log("LookupError: failed on purpose");
+        server.get("/").expect(200, "hello");
+    }
+}
+
+/// Certificates that the hook has ready are read with the privileges of the start.
+#[test]
+fn workers_need_not_be_able_to_read_what_they_choose() {
+    only_ferricorn!("Gunicorn's workers read the key for each connection");
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: only root can become somebody else");
+        return;
+    }
+    let conf = "def ssl_context(conf, default_ssl_context_factory):\n\
+                \x20   other = default_ssl_context_factory()\n\
+                \x20   other.load_cert_chain('other.pem', 'other.key')\n\
+                \x20   context = default_ssl_context_factory()\n\
+                \x20   context.sni_callback = lambda socket, name, context: setattr(socket, 'context', other)\n\
+                \x20   return context\n";
+    let other = self_signed("other");
+    let launch = secure("plain").file("other.pem", &other.certificate).file("other.key", &other.key).conf(conf);
+    fs::set_permissions(launch.workdir().join("other.key"), Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(launch.workdir().path(), Permissions::from_mode(0o755)).unwrap();
+    let server = launch.args("--user 65534 --group 65534").start();
+    assert!(shows_to(&server, "any.test", &other));
+}
+
 /// What of a context cannot be taken over ends the start with a sentence.
 #[test]
 fn what_the_hook_cannot_change_is_refused() {
     only_ferricorn!("Gunicorn's TLS is OpenSSL");
     for (line, sentence) in [
-        ("context.sni_callback = print", "sni_callback cannot be taken over"),
         ("context.set_alpn_protocols(['x'])", "http_protocols"),
         ("context.load_verify_locations(capath='.')", "from a file only"),
         ("context.load_default_certs()", "the system's authorities"),

@@ -27,9 +27,15 @@ pub struct TlsClient {
     suites: Vec<CipherSuite>,
     alpn: Vec<&'static str>,
     identity: Option<Identity>,
+    name: Option<&'static str>,
 }
 
 impl TlsClient {
+    /// Asks for a server of this name; others ask for `localhost`.
+    pub fn asks_for(name: &'static str) -> Self {
+        Self { name: Some(name), ..Self::default() }
+    }
+
     /// TLS 1.2 and nothing else.
     pub fn tls12() -> Self {
         Self { versions: Some(&version::TLS12), ..Self::default() }
@@ -79,7 +85,7 @@ impl TlsClient {
             }
         };
         config.alpn_protocols = self.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let name = ServerName::try_from("localhost").expect("localhost is a name");
+        let name = ServerName::try_from(self.name.unwrap_or("localhost")).expect("a name");
         ClientConnection::new(Arc::new(config), name).expect("a session can begin")
     }
 }

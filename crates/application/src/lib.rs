@@ -7,9 +7,11 @@
 //! - [`response`]: what an application answers
 //! - [`target`]: what a request's target and version are, where the parser cannot hold them
 //! - [`calls`]: what a thread of the application's works through
+//! - [`certificates`]: which certificate a client is shown
 //! - [`error_page`]: what a client sees when the server answers in the application's place
 
 pub mod calls;
+pub mod certificates;
 pub mod error_page;
 pub mod request;
 pub mod response;
@@ -21,6 +23,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 pub use calls::Calls;
+pub use certificates::{CertificateChoice, CertificateChooser, CertificateFiles};
 pub use request::{Body, Connection, Endpoint, Peer, Proxied, Request, TlsFacts};
 pub use response::{Exchange, Gone, Head};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use ferricorn_mold::Host;
 use ferricorn_mold::host::HookFailure;
 use ferricorn_mold::protocol::{Hook, Member, Metric, Occasion};
-use ferricorn_server::{Embedding, LoadFailure, Loader};
+use ferricorn_server::{Embedding, LoadFailure, Loader, RevisedTls};
 use ferricorn_settings::{Layer, Origin, Resolved, Settings, Tls};
 use ferricorn_telemetry::error_log::{self, Level};
 use ferricorn_unix::process::{Fork, ProcessId};
@@ -177,8 +177,8 @@ impl Loader for PythonLoader {
         Python::attach(|py| hosting.start_logging(py, settings).map_err(|error| sentence(py, &error)))
     }
 
-    fn revise_tls(&mut self, asked: Tls) -> Result<Tls, String> {
-        let Some(hosting) = &self.hosting else { return Ok(asked) };
+    fn revise_tls(&mut self, asked: Tls) -> Result<RevisedTls, String> {
+        let Some(hosting) = &self.hosting else { return Ok(RevisedTls { settings: asked, choice: None }) };
         Python::attach(|py| {
             let revised = hosting.bind(py).call_method0("revised_tls").map_err(|error| refusal(py, &error))?;
             tls::revise(asked, &revised)

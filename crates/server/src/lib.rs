@@ -17,7 +17,7 @@ use ferricorn_arbiter::Launch;
 use ferricorn_mold::MOLD_VARIABLE;
 use ferricorn_unix::title::Title;
 
-pub use loader::{Embedding, LoadFailure, Loader};
+pub use loader::{Embedding, LoadFailure, Loader, RevisedTls};
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use ferricorn_application::Application;
+use ferricorn_application::{Application, CertificateChoice};
 use ferricorn_mold::Host;
 use ferricorn_mold::protocol::Occasion;
 use ferricorn_settings::{Layer, Resolved, Settings, Tls};
@@ -33,7 +33,7 @@ pub trait Loader: Host {
 
     /// What the application's author makes of the TLS that the settings ask for: `ssl_context`. The error is the whole
     /// text for the operator.
-    fn revise_tls(&mut self, asked: Tls) -> Result<Tls, String>;
+    fn revise_tls(&mut self, asked: Tls) -> Result<RevisedTls, String>;
 
     /// Brings this process into the state in which the application expects to be loaded: working
     /// directory, environment, search path.
@@ -60,6 +60,14 @@ pub trait Loader: Host {
 
     /// The worker ends though it never had an application: `worker_exit`.
     fn worker_ends_early(&mut self);
+}
+
+/// What the application's author makes of TLS.
+pub struct RevisedTls {
+    /// In place of what was asked for.
+    pub settings: Tls,
+    /// Whether clients are shown different certificates.
+    pub choice: Option<CertificateChoice>,
 }
 
 /// What a program that embeds the server says in place of a command line, or after it.

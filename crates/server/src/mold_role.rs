@@ -141,7 +141,7 @@ fn open_tls<L: Loader>(settings: &Settings, loader: &mut L) -> Result<Option<Tls
         return Ok(None);
     };
     let revised = loader.revise_tls(asked)?;
-    let opened = Tls::open(&revised, &settings.http);
+    let opened = Tls::open(&revised.settings, &settings.http, revised.choice);
     opened.map(Some).map_err(|sentence| format!("\nError: {sentence}\n"))
 }
 

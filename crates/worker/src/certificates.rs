@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{Error, InconsistentKeys, RootCertStore};
 
 /// Marks of keys that ask for a password, in both of their forms.
 const ENCRYPTED: [&[u8]; 2] = [b"BEGIN ENCRYPTED PRIVATE KEY", b"ENCRYPTED\n"];
@@ -26,6 +26,17 @@ pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     }
     PrivateKeyDer::from_pem_slice(&text)
         .map_err(|error| format!("keyfile '{}' has no private key in PEM: {error}", path.display()))
+}
+
+/// Why a certificate and a key are no use together.
+pub(crate) fn unfit(certificate: &Path, key: &Path, error: &Error) -> String {
+    let (certificate, key) = (certificate.display(), key.display());
+    match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            format!("keyfile '{key}' is not the key of the first certificate in certfile '{certificate}'")
+        }
+        error => format!("certfile '{certificate}' and keyfile '{key}' cannot be used: {error}"),
+    }
 }
 
 /// Those who vouch for clients.

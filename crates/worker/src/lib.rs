@@ -5,7 +5,7 @@
 //!
 //! - [`seat`]: what a worker is given when it is born
 //! - `accept`: takes connections while the worker is idle; `last_call`: and those that are nobody else's to take
-//! - `greeting`: what comes before HTTP: `tls`, of `certificates`, and which HTTP it is to be; `secured`: a
+//! - `greeting`: what comes before HTTP: `tls`, of `certificates`, chosen by `sni`, and which HTTP it is to be; `secured`: a
 //!   socket with TLS, `socket`: one with or without
 //! - `wire`: the client's socket as hyper sees it
 //! - `guard`: judges what arrives, before hyper: `request_line`, `fields` and `head`, `chunks`, by
@@ -55,6 +55,7 @@ pub mod seat;
 mod secured;
 mod shared;
 mod signals;
+mod sni;
 mod socket;
 mod sources;
 mod stream;

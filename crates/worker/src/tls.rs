@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use ferricorn_application::TlsFacts;
+use ferricorn_application::{CertificateChoice, TlsFacts};
 use ferricorn_settings::{CipherSuite, ClientCertificates, Http, HttpProtocol, Tls as TlsSettings, TlsVersion};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::CryptoProvider;
@@ -15,12 +15,13 @@ use tokio_rustls::rustls::crypto::ring::{self, cipher_suite as suites};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{
-    CipherSuite as Code, Error, InconsistentKeys, ProtocolVersion, ServerConfig, ServerConnection,
-    SupportedCipherSuite, SupportedProtocolVersion, version,
+    CipherSuite as Code, Error, ProtocolVersion, ServerConfig, ServerConnection, SupportedCipherSuite,
+    SupportedProtocolVersion, version,
 };
 
 use crate::certificates;
 use crate::secured::Secured;
+use crate::sni::Chosen;
 use crate::socket::Raw;
 
 /// What HTTP versions are called while TLS is agreed on.
@@ -35,21 +36,25 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the files. The error is one sentence.
-    pub fn open(settings: &TlsSettings, http: &Http) -> Result<Self, String> {
+    /// Reads the files. `choice`: clients may be shown another certificate than that of the settings. The error is one sentence.
+    pub fn open(settings: &TlsSettings, http: &Http, choice: Option<CertificateChoice>) -> Result<Self, String> {
         let chain = certificates::chain(&settings.certificate)?;
         let key = certificates::key(&settings.key)?;
         let provider = Arc::new(provider(&settings.ciphers));
         let verifier = verifier(settings, &provider)?;
         let unusable = |error: Error| format!("TLS cannot be set up: {error}");
-        let builder = ServerConfig::builder_with_provider(provider)
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&versions(settings.oldest, settings.newest))
             .map_err(unusable)?;
         let builder = match verifier {
             None => builder.with_no_client_auth(),
             Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(|error| unfit(settings, &error))?;
+        let unfit = |error| certificates::unfit(&settings.certificate, &settings.key, &error);
+        let mut config = match choice {
+            None => builder.with_single_cert(chain, key).map_err(unfit)?,
+            Some(choice) => builder.with_cert_resolver(Arc::new(Chosen::new(choice, provider)?)),
+        };
         config.ticketer = ring::Ticketer::new().map_err(unusable)?;
         config.alpn_protocols = alpn(http);
         // As Python's contexts have it.
@@ -107,16 +112,6 @@ fn verifier(
         ClientCertificates::Required => builder,
     };
     builder.build().map(Some).map_err(|error| format!("certificates of clients cannot be checked: {error}"))
-}
-
-fn unfit(settings: &TlsSettings, error: &Error) -> String {
-    let (certificate, key) = (settings.certificate.display(), settings.key.display());
-    match error {
-        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            format!("keyfile '{key}' is not the key of the first certificate in certfile '{certificate}'")
-        }
-        error => format!("certfile '{certificate}' and keyfile '{key}' cannot be used: {error}"),
-    }
 }
 
 /// Nothing where there is nothing to choose from. A client that knows HTTP/1.1 alone is served in
