@@ -24,6 +24,7 @@ ban ferricorn-application tokio hyper rustls h2 pyo3 ferricorn-settings
 ban ferricorn-telemetry tokio hyper rustls h2 pyo3
 ban ferricorn-mold tokio hyper rustls h2 pyo3 ferricorn-arbiter ferricorn-worker
 ban ferricorn-arbiter tokio hyper rustls h2 pyo3 ferricorn-worker
+ban ferricorn-pool pyo3 hyper ferricorn-settings ferricorn-telemetry ferricorn-arbiter ferricorn-mold ferricorn-worker
 ban ferricorn-worker pyo3 ferricorn-arbiter ferricorn-mold
 ban ferricorn-server pyo3
 

@@ -25,7 +25,7 @@ use std::rc::Rc;
 pub use calls::Calls;
 pub use certificates::{CertificateChoice, CertificateChooser, CertificateFiles};
 pub use request::{Body, Connection, Endpoint, Peer, Proxied, Request, TlsFacts};
-pub use response::{Exchange, Gone, Head};
+pub use response::{Driven, Exchange, Gone, Head};
 
 /// What a worker serves.
 ///

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::fs::File;
+use std::future::Future;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -33,6 +35,21 @@ impl fmt::Display for Gone {
 }
 
 impl std::error::Error for Gone {}
+
+/// How a wait ended; see [`Exchange::drive`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driven {
+    /// The future is ready, and must not be driven again.
+    Done,
+    /// It is not, and the client has gone. Said once in a call; to drive on is possible.
+    ClientGone,
+    /// It is not, and the worker must leave.
+    Leaving,
+    /// It is not, and some time has passed: a chance for the caller to look at what else has happened.
+    Waiting,
+    /// This call is not made on the thread that does the worker's I/O: the future has not been touched.
+    Elsewhere,
+}
 
 /// The worker's side of one call: takes the response. Either one of [`respond`](Self::respond)
 /// and [`respond_file`](Self::respond_file), or [`begin`](Self::begin), any number of
@@ -77,6 +94,10 @@ pub trait Exchange {
     /// Whether [`send`](Self::send) and [`settle`](Self::settle) may take their time at this
     /// moment, so that the caller does well to let go of what other threads need.
     fn may_wait(&self) -> bool;
+
+    /// Has the call wait for something else than its client, while the worker's I/O goes on: the future runs where that is
+    /// done.
+    fn drive(&self, future: Pin<&mut dyn Future<Output = ()>>) -> Driven;
 
     /// A value of the application's for the access log's `%({name}e)s`.
     fn annotate(&self, name: &str, value: String);

@@ -11,10 +11,12 @@
 //! - `tls`: the `ssl_context` hook, and the socket of a client that speaks TLS
 //! - `observer`: what request hooks and a logger in Python see of a call
 //! - `interrupt`: signals that end a call
+//! - `db`: the database module's Rust side
 //! - `interpreter`: the one file with `unsafe`: forking, waiting without the GIL, what is one thread's
 
 mod application;
 mod client_socket;
+mod db;
 mod environ;
 mod error_stream;
 mod file_wrapper;
@@ -44,6 +46,8 @@ mod _ferricorn {
 
     #[pymodule_export]
     use crate::client_socket::ClientSocket;
+    #[pymodule_export]
+    use crate::db::db;
     #[pymodule_export]
     use crate::error_stream::ErrorStream;
     #[pymodule_export]

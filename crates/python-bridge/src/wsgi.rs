@@ -15,6 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
+use crate::db::call;
 use crate::environ::{Environs, OutsideScriptName};
 use crate::file_wrapper::FileWrapper;
 use crate::hosting::{Hosting, log_exception};
@@ -90,6 +91,7 @@ impl WsgiApplication {
     /// Answers a request, with the application's answer or with the server's own page.
     pub(crate) fn call(&mut self, py: Python<'_>, mut request: Request, exchange: &Rc<dyn Exchange>) {
         log::debug!("{} {}", request.head.method, target::path(&request.head));
+        call::begin(exchange, &request.head);
         let answered = match self.observer.clone() {
             Some(observer) => self.answer_observed(py, &observer, &mut request, exchange),
             None => self.answer(py, &mut request, exchange, None),
@@ -97,6 +99,7 @@ impl WsgiApplication {
         if let Err(error) = answered {
             self.report(py, &request, exchange, &error);
         }
+        call::end(py);
     }
 
     /// Answers a request that hooks, or a logger in Python, are to see.

@@ -15,6 +15,7 @@ use std::ffi::OsString;
 
 use ferricorn_arbiter::Launch;
 use ferricorn_mold::MOLD_VARIABLE;
+use ferricorn_pool::role::{self, Role};
 use ferricorn_unix::title::Title;
 
 pub use loader::{Embedding, LoadFailure, Loader, RevisedTls};
@@ -38,8 +39,14 @@ pub fn run<L: Loader>(invocation: Invocation, loader: &mut L) -> u8 {
     // Claimed before anything else: it moves the environment, which needs a single thread.
     let title = Title::claim().ok();
     match env::var(MOLD_VARIABLE) {
-        Ok(socket) => mold_role::run(&invocation, &socket, title, loader),
-        Err(_) => run_master(invocation, title),
+        Ok(socket) => {
+            role::play(Role::Mold);
+            mold_role::run(&invocation, &socket, title, loader)
+        }
+        Err(_) => {
+            role::play(Role::Master);
+            run_master(invocation, title)
+        }
     }
 }
 

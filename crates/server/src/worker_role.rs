@@ -3,6 +3,7 @@
 use std::io;
 
 use ferricorn_mold::{Assignment, Provisions};
+use ferricorn_pool::role::{self, Role};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::access_log::{AccessLog, Format};
 use ferricorn_telemetry::events::Reporter;
@@ -30,6 +31,7 @@ pub(crate) fn run<L: Loader>(
     provisions: Provisions,
     loader: &mut L,
 ) -> i32 {
+    role::play(Role::Worker);
     log::info!("Booting worker with pid: {}", ProcessId::current());
     if settings.reload {
         log::warn!("Reloader is on. Use in development only!");

@@ -2,13 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ferricorn_application::{Exchange, Gone, Head};
+use ferricorn_application::{Driven, Exchange, Gone, Head};
 use http::{HeaderMap, Method};
 use tokio::runtime::LocalRuntime;
 use tokio::sync::oneshot;
@@ -33,6 +34,8 @@ pub(crate) struct CallExchange {
     /// Set by `begin`: the pieces go there.
     pieces: RefCell<Option<Rc<Pieces>>>,
     settled: Cell<Option<Instant>>,
+    /// The application has been told that its client is gone.
+    told_gone: Cell<bool>,
     pub(crate) tally: Tally,
 }
 
@@ -45,8 +48,8 @@ impl CallExchange {
         method: &Method,
     ) -> Rc<Self> {
         let tally = Tally::new(method, shared.logs_response_headers());
-        let (pieces, settled) = (RefCell::default(), Cell::new(None));
-        Rc::new(Self { runtime, shared, reply: RefCell::new(Some(reply)), hints, pieces, settled, tally })
+        let (pieces, settled, told_gone) = (RefCell::default(), Cell::new(None), Cell::new(false));
+        Rc::new(Self { runtime, shared, reply: RefCell::new(Some(reply)), hints, pieces, settled, told_gone, tally })
     }
 
     /// The call has returned.
@@ -73,6 +76,15 @@ impl CallExchange {
             tokio::task::yield_now().await;
         });
         self.shared.turn_ended();
+    }
+
+    /// Whether the client has gone before it got an answer, and the application does not know yet.
+    fn finds_client_gone(&self, context: &mut Context<'_>) -> bool {
+        let gone = match self.reply.borrow_mut().as_mut() {
+            Some(reply) => reply.poll_closed(context).is_ready(),
+            None => false,
+        };
+        gone && !self.told_gone.replace(true)
     }
 
     /// Waits, after a turn, for as long as the client is behind.
@@ -170,6 +182,34 @@ impl Exchange for CallExchange {
 
     fn may_wait(&self) -> bool {
         true
+    }
+
+    fn drive(&self, mut future: Pin<&mut dyn Future<Output = ()>>) -> Driven {
+        let shared = &self.shared;
+        shared.note_turn();
+        let tick = shared.tick.get();
+        let driven = self.runtime.block_on(async {
+            shared.deliver();
+            poll_fn(|context| {
+                if future.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Driven::Done);
+                }
+                if shared.phase() == Phase::Leaving {
+                    return Poll::Ready(Driven::Leaving);
+                }
+                if self.finds_client_gone(context) {
+                    return Poll::Ready(Driven::ClientGone);
+                }
+                if shared.tick.get() != tick {
+                    return Poll::Ready(Driven::Waiting);
+                }
+                shared.wake_with_tick(context.waker());
+                Poll::Pending
+            })
+            .await
+        });
+        shared.turn_ended();
+        driven
     }
 
     fn annotate(&self, name: &str, value: String) {

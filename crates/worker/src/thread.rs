@@ -2,12 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use ferricorn_application::{Calls, Exchange, Gone, Head, Request};
+use ferricorn_application::{Calls, Driven, Exchange, Gone, Head, Request};
 use ferricorn_unix::clock;
 use http::HeaderMap;
 
@@ -194,6 +196,10 @@ impl Exchange for ThreadExchange {
 
     fn may_wait(&self) -> bool {
         self.stream.borrow().as_ref().is_some_and(|stream| stream.is_full())
+    }
+
+    fn drive(&self, _: Pin<&mut dyn Future<Output = ()>>) -> Driven {
+        Driven::Elsewhere
     }
 
     fn annotate(&self, name: &str, value: String) {

@@ -1,0 +1,188 @@
+//! One connection, as deadpool sees it.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use deadpool_postgres::ClientWrapper;
+use futures_util::TryStreamExt;
+use tokio::time::timeout;
+use tokio_postgres::error::DbError;
+use tokio_postgres::{Error, SimpleQueryMessage};
+
+use crate::connect::connect;
+use crate::failure::Failure;
+use crate::lease::Answer;
+use crate::options::Options;
+use crate::role::{self, Role};
+use crate::tap::SharedJournal;
+
+/// After this long without use, the server is asked whether it is still there before the connection is lent.
+const TRUSTED: Duration = Duration::from_secs(30);
+/// Older notices are forgotten.
+const MOST_NOTICES: usize = 50;
+
+/// A connection to Postgres, which may be used as deadpool's or tokio-postgres's client.
+#[derive(Debug)]
+pub struct Connection {
+    client: ClientWrapper,
+    pub(crate) journal: SharedJournal,
+    pub(crate) notices: Notices,
+    pub(crate) options: Arc<Options>,
+    /// Where it leads.
+    pub(crate) place: (String, u16),
+    last_used: Instant,
+    /// A statement was sent and its answer has not been read to the end.
+    pub(crate) in_flight: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        client: ClientWrapper,
+        journal: SharedJournal,
+        notices: Notices,
+        options: Arc<Options>,
+        place: (String, u16),
+    ) -> Self {
+        Self { client, journal, notices, options, place, last_used: Instant::now(), in_flight: false }
+    }
+
+    /// Host, port and database.
+    pub(crate) fn target(&self) -> String {
+        format!("{}:{}/{}", self.place.0, self.place.1, self.options.database())
+    }
+
+    /// Sends a string of statements and reads everything that comes of it; the answer is that of the last.
+    pub(crate) async fn read_answer(&self, statements: &str) -> Result<Answer, Error> {
+        let mut stream = pin!(self.client.simple_query_raw(statements).await?);
+        let mut answer = Answer::default();
+        // Whether rows belong to the statement whose end comes next.
+        let (mut has_result, mut ended_with_rows) = (false, false);
+        while let Some(message) = stream.as_mut().try_next().await? {
+            match message {
+                SimpleQueryMessage::RowDescription(_) => {
+                    has_result = true;
+                    answer.rows.clear();
+                }
+                SimpleQueryMessage::Row(row) => answer.rows.push(row),
+                SimpleQueryMessage::CommandComplete(count) => {
+                    answer.affected += count;
+                    ended_with_rows = std::mem::take(&mut has_result);
+                }
+                _ => {}
+            }
+        }
+        let mut journal = self.journal.lock();
+        (answer.columns, answer.tag) = (journal.columns.take(), journal.tag.take());
+        if !ended_with_rows {
+            answer.columns = None;
+            answer.rows.clear();
+        }
+        Ok(answer)
+    }
+
+    /// It goes back to the pool.
+    pub(crate) fn rests(&mut self) {
+        self.last_used = Instant::now();
+        self.notices.take();
+    }
+}
+
+impl Deref for Connection {
+    type Target = ClientWrapper;
+
+    fn deref(&self) -> &ClientWrapper {
+        &self.client
+    }
+}
+
+/// What the server has remarked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notices(Arc<Mutex<VecDeque<String>>>);
+
+impl Notices {
+    /// Keeps one, as psql would show it.
+    pub(crate) fn push(&self, notice: &DbError) {
+        let mut text = format!("{}:  {}\n", notice.severity(), notice.message());
+        for (word, more) in [("DETAIL", notice.detail()), ("HINT", notice.hint())] {
+            if let Some(more) = more {
+                text.push_str(&format!("{word}:  {more}\n"));
+            }
+        }
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == MOST_NOTICES {
+            kept.pop_front();
+        }
+        kept.push_back(text);
+    }
+
+    pub(crate) fn take(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    }
+}
+
+/// Makes connections for deadpool, and looks at them before they are lent again.
+#[derive(Debug)]
+pub(crate) struct Connector {
+    pub(crate) options: Arc<Options>,
+    /// Whether the last attempt failed: a change is logged, each failure is not.
+    is_down: AtomicBool,
+}
+
+impl Connector {
+    pub(crate) fn new(options: Arc<Options>) -> Self {
+        Self { options, is_down: AtomicBool::new(false) }
+    }
+}
+
+impl Manager for Connector {
+    type Type = Connection;
+    type Error = Failure;
+
+    async fn create(&self) -> Result<Connection, Failure> {
+        if !role::may_connect() {
+            return Err(Failure::Role(if role::current() == Role::Master { "master" } else { "mold" }));
+        }
+        let began = Instant::now();
+        let made = connect(&self.options).await;
+        match &made {
+            Ok(connection) => {
+                if self.is_down.swap(false, Ordering::Relaxed) {
+                    log::info!("Database {} answers again", connection.target());
+                }
+                if self.options.logs_pool {
+                    log::info!(
+                        "Connected to {} in {:.1} ms",
+                        connection.target(),
+                        began.elapsed().as_secs_f64() * 1000.0
+                    );
+                }
+            }
+            Err(failure) => {
+                if !self.is_down.swap(true, Ordering::Relaxed) {
+                    log::error!("No connection to database {failure}");
+                }
+            }
+        }
+        made
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Failure> {
+        // A turn to I/O: what has happened to the connection while nobody looked is known afterwards.
+        tokio::task::yield_now().await;
+        if connection.is_closed() {
+            return Err(RecycleError::message("closed"));
+        }
+        if connection.last_used.elapsed() > TRUSTED {
+            match timeout(self.options.connect_timeout, connection.check_connection()).await {
+                Ok(Ok(())) => {}
+                _ => return Err(RecycleError::message("no answer")),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,299 @@
+//! A connection on loan. However it ends, the next borrower finds nothing of this one: no transaction, no failure, no
+//! setting of the session.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_postgres::{CancelToken, CopyInSink, CopyOutStream, Error, NoTls, SimpleQueryRow};
+
+use crate::connection::Connection;
+use crate::failure::{Failure, in_words};
+use crate::options::Options;
+use crate::pool::{Books, Lent, Place, retire};
+use crate::socket::Socket;
+use crate::tap::{Column, Transaction};
+
+/// What undoes everything that a session remembers, but for prepared statements.
+const FORGET: &str = "RESET ALL; RESET SESSION AUTHORIZATION; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); \
+                      DISCARD SEQUENCES; DISCARD TEMP";
+
+/// A statement's outcome.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The rows, as text.
+    pub rows: Vec<SimpleQueryRow>,
+    /// What the columns are; `None` if the statement has no result.
+    pub columns: Option<Arc<[Column]>>,
+    /// The server's own word for what was done: `INSERT 0 1`.
+    pub tag: Option<Box<str>>,
+    /// How many rows all statements together have affected or returned.
+    pub affected: u64,
+}
+
+/// Takes data for a table.
+pub type CopyIn = Pin<Box<CopyInSink<Bytes>>>;
+/// Gives data from one.
+pub type CopyOut = Pin<Box<CopyOutStream>>;
+
+/// What a lease leaves in its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Residue {
+    /// Nothing.
+    #[default]
+    None,
+    /// Settings, locks, temporary tables: what can be undone.
+    Settings,
+    /// What is undone only by the session's end.
+    Everything,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Lease {
+    /// Present until the end.
+    connection: Option<Lent>,
+    _allowance: OwnedSemaphorePermit,
+    books: Arc<Books>,
+    number: u64,
+    residue: Residue,
+}
+
+impl Lease {
+    pub(crate) fn new(connection: Lent, allowance: OwnedSemaphorePermit, books: Arc<Books>, number: u64) -> Self {
+        Self { connection: Some(connection), _allowance: allowance, books, number, residue: Residue::None }
+    }
+
+    /// The connection, for everything that tokio-postgres and deadpool can do.
+    pub fn connection(&self) -> &Connection {
+        #[expect(clippy::expect_used, reason = "it is taken in drop alone")]
+        self.connection.as_ref().expect("a lease has its connection to its end")
+    }
+
+    fn connection_mut(&mut self) -> &mut Connection {
+        #[expect(clippy::expect_used, reason = "it is taken in drop alone")]
+        self.connection.as_mut().expect("a lease has its connection to its end")
+    }
+
+    /// Runs a statement, or several in one string, and reads the whole answer of the last. `opening` goes ahead of it in
+    /// the same packet: BEGIN.
+    ///
+    /// It goes as simple query: no statement is prepared, so that nothing depends on which session PgBouncer gives us,
+    /// and values come as text, whatever their type is.
+    pub async fn query(&mut self, opening: Option<&str>, statement: &str) -> Result<Answer, Failure> {
+        self.begin();
+        let connection = self.connection();
+        let opened = async {
+            match opening {
+                Some(opening) => connection.batch_execute(opening).await,
+                None => Ok(()),
+            }
+        };
+        // In this order they are sent; the server does nothing of the second if the first has failed for good.
+        let (opened, answered) = join(opened, connection.read_answer(statement)).await;
+        let answered = opened.and(answered);
+        self.end(answered)
+    }
+
+    /// `COPY ... FROM STDIN`: a sink for the data, which [`finish_copy`](Self::finish_copy) closes.
+    pub async fn copy_in(&mut self, opening: Option<&str>, statement: &str) -> Result<CopyIn, Failure> {
+        self.open(opening).await?;
+        self.begin();
+        let sink = self.connection().copy_in::<_, Bytes>(statement).await;
+        match sink {
+            Ok(sink) => Ok(Box::pin(sink)),
+            Err(error) => self.end(Err(error)),
+        }
+    }
+
+    /// Sends another piece of data.
+    pub async fn send_copy(&mut self, sink: &mut CopyIn, piece: Bytes) -> Result<(), Failure> {
+        match sink.send(piece).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.translate(error)),
+        }
+    }
+
+    /// All data is sent. With `complete` false the copy is called off.
+    pub async fn finish_copy(&mut self, mut sink: CopyIn, complete: bool) -> Result<Answer, Failure> {
+        if complete {
+            let finished = sink.as_mut().finish().await;
+            self.end(finished)?;
+        } else {
+            drop(sink);
+            let settled = self.connection().batch_execute("").await;
+            self.end(settled)?;
+        }
+        let tag = self.connection().journal.lock().tag.take();
+        Ok(Answer { tag, ..Answer::default() })
+    }
+
+    /// `COPY ... TO STDOUT`: the data as it comes. [`next_copied`](Self::next_copied) reads it.
+    pub async fn copy_out(&mut self, opening: Option<&str>, statement: &str) -> Result<CopyOut, Failure> {
+        self.open(opening).await?;
+        self.begin();
+        let stream = self.connection().copy_out(statement).await;
+        match stream {
+            Ok(stream) => Ok(Box::pin(stream)),
+            Err(error) => self.end(Err(error)),
+        }
+    }
+
+    /// The next piece; `None` at the end.
+    pub async fn next_copied(&mut self, stream: &mut CopyOut) -> Result<Option<Bytes>, Failure> {
+        match stream.next().await {
+            Some(Ok(piece)) => Ok(Some(piece)),
+            Some(Err(error)) => self.end(Err(error)),
+            None => self.end(Ok(None)),
+        }
+    }
+
+    async fn open(&mut self, opening: Option<&str>) -> Result<(), Failure> {
+        match opening {
+            Some(opening) => self.query(None, opening).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn begin(&mut self) {
+        let connection = self.connection_mut();
+        connection.journal.begin();
+        connection.in_flight = true;
+    }
+
+    fn end<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Failure> {
+        self.connection_mut().in_flight = false;
+        outcome.map_err(|error| self.translate(error))
+    }
+
+    fn translate(&self, error: Error) -> Failure {
+        match error.as_db_error() {
+            Some(server) if !self.connection().is_closed() => Failure::Server(Box::new(server.clone())),
+            _ => Failure::Lost { target: self.connection().target(), reason: in_words(&error) },
+        }
+    }
+
+    /// The state of the transaction, by the server's own word.
+    pub fn transaction(&self) -> Transaction {
+        self.connection().journal.lock().transaction
+    }
+
+    /// Whether the connection has broken.
+    pub fn is_broken(&self) -> bool {
+        self.connection().is_closed()
+    }
+
+    /// A parameter of the session's that the server reports: `TimeZone`.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.connection().journal.lock().parameters.get(name).cloned()
+    }
+
+    /// The server's process, as the server or PgBouncer has called it.
+    pub fn process(&self) -> i32 {
+        self.connection().journal.lock().process
+    }
+
+    /// Takes what the server has remarked.
+    pub fn take_notices(&self) -> Vec<String> {
+        self.connection().notices.take()
+    }
+
+    /// Something is left in the session that is to be gone before the next loan.
+    pub fn leave(&mut self, residue: Residue) {
+        self.residue = self.residue.max(residue);
+    }
+
+    /// Where it was taken, if it is still out.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The way to end the statement that runs.
+    pub fn canceller(&self) -> Canceller {
+        let connection = self.connection();
+        Canceller {
+            token: connection.cancel_token(),
+            options: Arc::clone(&connection.options),
+            place: connection.place.clone(),
+        }
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &(String, u16) {
+        &self.connection().place
+    }
+
+    /// The outcome of the copy that has been read to its end.
+    pub fn last_answer(&self) -> Answer {
+        Answer { tag: self.connection().journal.lock().tag.take(), ..Answer::default() }
+    }
+
+    /// What the connection was made from.
+    pub fn options(&self) -> &Arc<Options> {
+        &self.connection().options
+    }
+
+    /// Gives the connection back; says where it was taken.
+    pub fn give_back(mut self) -> Option<Place> {
+        self.settle();
+        self.books.take_back(self.number)
+    }
+
+    /// The connection goes on without us: whatever is to be undone is on its way before the next borrower's first word.
+    fn settle(&mut self) {
+        let Some(mut lent) = self.connection.take() else { return };
+        let transaction = lent.journal.lock().transaction;
+        if lent.in_flight || lent.is_closed() || self.residue == Residue::Everything {
+            drop(retire(lent));
+            return;
+        }
+        // One poll sends them. Nobody waits for the answers: statements are answered in their order.
+        if transaction != Transaction::None {
+            let _ = lent.batch_execute("ROLLBACK").now_or_never();
+        }
+        if self.residue == Residue::Settings {
+            let _ = lent.batch_execute(FORGET).now_or_never();
+        }
+        lent.rests();
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.settle();
+        self.books.take_back(self.number);
+    }
+}
+
+/// Ends a statement from outside.
+#[derive(Clone)]
+pub struct Canceller {
+    token: CancelToken,
+    options: Arc<Options>,
+    place: (String, u16),
+}
+
+impl std::fmt::Debug for Canceller {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Canceller").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Canceller {
+    /// Asks the server to end what runs at this moment. It answers where the statement is waited for.
+    pub async fn cancel(&self) -> Result<(), Failure> {
+        let (host, port) = &self.place;
+        let lost = |reason: String| Failure::Lost { target: format!("{host}:{port}"), reason };
+        let asked = async {
+            let socket = Socket::open(&self.options, host, *port).await.map_err(|error| lost(error.to_string()))?;
+            self.token.cancel_query_raw(socket, NoTls).await.map_err(|error| lost(in_words(&error)))
+        };
+        match tokio::time::timeout(self.options.connect_timeout, asked).await {
+            Ok(done) => done,
+            Err(_) => Err(lost("no answer to a request to cancel".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Postgres connections of one process: deadpool-postgres made prefork- and PgBouncer-proof.
+//!
+//! Nothing here knows Python. A native application uses a [`Pool`] as it is; for Python, `python-bridge` puts DB-API on top.
+//!
+//! - [`role`]: which processes may have connections at all
+//! - [`options`]: which database, how many connections, what is logged; `dsn`: the same as a connection string
+//! - [`pool`]: lends connections: [`Pool`], [`Status`]
+//! - [`lease`]: a connection on loan, and what its transaction is in: [`Lease`]
+//! - [`statement`]: what a statement is, as far as one must know before it is sent
+//! - `connection`: one connection, as deadpool sees it; `connect`: how it is made; `socket`, `tls`: over what
+//! - `tap`: what tokio-postgres does not tell of the server's answers
+//! - [`home`]: the runtime of a process that is no worker, and of threads that do not pump
+//! - [`failure`]: everything that can go wrong
+
+mod connect;
+mod connection;
+mod dsn;
+pub mod failure;
+pub mod home;
+pub mod lease;
+pub mod options;
+pub mod pool;
+pub mod role;
+mod socket;
+pub mod statement;
+mod tap;
+mod tls;
+
+pub use connection::Connection;
+pub use deadpool_postgres;
+pub use failure::Failure;
+pub use lease::{Answer, Canceller, Lease};
+pub use options::{Options, PoolMode};
+pub use pool::{Place, Pool, Status};
+pub use tap::{Column, Transaction};
+pub use tokio_postgres;

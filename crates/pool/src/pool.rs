@@ -1,0 +1,209 @@
+//! Lends connections.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool::Runtime;
+use deadpool::managed::{self, Object, PoolConfig, PoolError, QueueMode, TimeoutType, Timeouts};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::connection::{Connection, Connector};
+use crate::failure::{Exhausted, Failure};
+use crate::lease::Lease;
+use crate::options::Options;
+
+/// A line of source code: where a connection was taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: Arc<str>,
+    /// The line.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.file, self.line)
+    }
+}
+
+/// How a pool is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Open connections.
+    pub size: usize,
+    /// How many there may be.
+    pub max_size: usize,
+    /// Connections of this pool that nobody has.
+    pub idle: usize,
+    /// Connections that are lent, by all pools that share the allowance.
+    pub lent: usize,
+    /// Those who wait for one.
+    pub waiting: usize,
+    /// Loans so far.
+    pub leases: u64,
+    /// Attempts that failed: no connection could be made, or none became free.
+    pub failures: u64,
+}
+
+/// Connections to one database, on one runtime. To clone it is to share it.
+#[derive(Clone, Debug)]
+pub struct Pool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: Arc<Options>,
+    connections: managed::Pool<Connector>,
+    /// Shared by all pools of this process to the same database: together they lend as many as one may.
+    allowance: Arc<Semaphore>,
+    books: Arc<Books>,
+}
+
+/// Who has what, over all pools that share an allowance.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    out: Mutex<BTreeMap<u64, (Instant, Place)>>,
+    leases: AtomicU64,
+    failures: AtomicU64,
+    waiting: AtomicU64,
+}
+
+impl Books {
+    fn out(&self) -> MutexGuard<'_, BTreeMap<u64, (Instant, Place)>> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lend(&self, place: Place) -> u64 {
+        let number = self.leases.fetch_add(1, Ordering::Relaxed);
+        self.out().insert(number, (Instant::now(), place));
+        number
+    }
+
+    /// A loan has ended: where it was taken.
+    pub(crate) fn take_back(&self, number: u64) -> Option<Place> {
+        self.out().remove(&number).map(|(_, place)| place)
+    }
+
+    fn longest(&self) -> Option<(Duration, Place)> {
+        let out = self.out();
+        out.values().next().map(|(since, place)| (since.elapsed(), place.clone()))
+    }
+}
+
+impl Pool {
+    /// A pool that has no connection yet.
+    pub fn new(options: Options) -> Self {
+        let allowance = Arc::new(Semaphore::new(options.pool_max));
+        Self::build(Arc::new(options), allowance, Arc::default())
+    }
+
+    /// Another pool to the same database for another runtime of this process; together they lend no more than one.
+    pub fn sibling(&self) -> Self {
+        Self::build(Arc::clone(&self.0.options), Arc::clone(&self.0.allowance), Arc::clone(&self.0.books))
+    }
+
+    fn build(options: Arc<Options>, allowance: Arc<Semaphore>, books: Arc<Books>) -> Self {
+        let configuration = PoolConfig {
+            max_size: options.pool_max,
+            timeouts: Timeouts { wait: None, create: None, recycle: None },
+            queue_mode: QueueMode::Lifo,
+        };
+        let builder = managed::Pool::builder(Connector::new(Arc::clone(&options))).config(configuration);
+        #[expect(clippy::expect_used, reason = "fails only where timeouts are set and no runtime is")]
+        let connections = builder.runtime(Runtime::Tokio1).build().expect("a runtime is named");
+        Self(Arc::new(Inner { options, connections, allowance, books }))
+    }
+
+    /// What it is made from.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Lends a connection, which is back when the lease is dropped. `place` is where the borrower is.
+    pub async fn lease(&self, place: Place) -> Result<Lease, Failure> {
+        let inner = &self.0;
+        let allowance = self.admit().await?;
+        match inner.connections.get().await {
+            Ok(connection) => Ok(Lease::new(connection, allowance, Arc::clone(&inner.books), inner.books.lend(place))),
+            Err(error) => {
+                inner.books.failures.fetch_add(1, Ordering::Relaxed);
+                Err(match error {
+                    PoolError::Backend(failure) => failure,
+                    PoolError::Timeout(TimeoutType::Wait) => self.exhausted(Duration::ZERO),
+                    other => Failure::Unusable(other.to_string()),
+                })
+            }
+        }
+    }
+
+    async fn admit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let inner = &self.0;
+        if let Ok(permit) = Arc::clone(&inner.allowance).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let began = Instant::now();
+        inner.books.waiting.fetch_add(1, Ordering::Relaxed);
+        let waited =
+            tokio::time::timeout(inner.options.pool_timeout, Arc::clone(&inner.allowance).acquire_owned()).await;
+        inner.books.waiting.fetch_sub(1, Ordering::Relaxed);
+        match waited {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => {
+                inner.books.failures.fetch_add(1, Ordering::Relaxed);
+                Err(self.exhausted(began.elapsed()))
+            }
+        }
+    }
+
+    fn exhausted(&self, waited: Duration) -> Failure {
+        let books = &self.0.books;
+        Failure::Exhausted(Box::new(Exhausted {
+            waited,
+            size: self.0.connections.status().size,
+            max_size: self.0.options.pool_max,
+            waiting: books.waiting.load(Ordering::Relaxed) as usize,
+            longest: books.longest(),
+        }))
+    }
+
+    /// Opens connections until there are as many as are to be kept.
+    pub async fn warm(&self) {
+        let mut held: Vec<Object<Connector>> = Vec::new();
+        let Ok(count) = u32::try_from(self.0.options.pool_min) else { return };
+        // What others may want meanwhile is not taken from them.
+        let Ok(_allowance) = Arc::clone(&self.0.allowance).try_acquire_many_owned(count) else { return };
+        while self.0.connections.status().size < self.0.options.pool_min {
+            match self.0.connections.get().await {
+                Ok(connection) => held.push(connection),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// How it is.
+    pub fn status(&self) -> Status {
+        let status = self.0.connections.status();
+        let books = &self.0.books;
+        let lent = self.0.options.pool_max - self.0.allowance.available_permits();
+        Status {
+            size: status.size,
+            max_size: self.0.options.pool_max,
+            idle: status.available,
+            lent,
+            waiting: books.waiting.load(Ordering::Relaxed) as usize,
+            leases: books.leases.load(Ordering::Relaxed),
+            failures: books.failures.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What deadpool lends.
+pub(crate) type Lent = Object<Connector>;
+
+/// Takes a connection out of its pool for good; it ends when it is dropped.
+pub(crate) fn retire(lent: Lent) -> Connection {
+    Object::take(lent)
+}

@@ -1,0 +1,38 @@
+//! The Rust side of `ferricorn.db`: sessions, literals, rows. What DB-API looks like is Python's business.
+//!
+//! - `process`: the pools of this process, and their runtime
+//! - `call`: the request that is being answered, as the database module sees it
+//! - `session`: a connection on loan; `wait`: how a thread waits for one
+//! - `format`: statements with placeholders; `literal`: values as SQL
+//! - `rows`: results; `decode`: values from text; `moment`: dates and times among them
+//! - `copy`: data in bulk
+//! - `errors`: failures as exceptions
+
+pub(crate) mod call;
+mod copy;
+mod decode;
+mod errors;
+mod format;
+mod literal;
+mod moment;
+mod process;
+mod rows;
+mod session;
+mod wait;
+
+use pyo3::prelude::*;
+
+/// `ferricorn._ferricorn.db`.
+#[pymodule(gil_used = true)]
+pub(crate) mod db {
+    #[pymodule_export]
+    use super::decode::{decode_text, set_caster};
+    #[pymodule_export]
+    use super::format::{literal, set_adapter};
+    #[pymodule_export]
+    use super::process::{settings, split_dsn, status};
+    #[pymodule_export]
+    use super::rows::Rows;
+    #[pymodule_export]
+    use super::session::Session;
+}

@@ -1,0 +1,111 @@
+//! Data in bulk: `COPY`, to and from file objects of Python's.
+
+use bytes::Bytes;
+use ferricorn_pool::lease::CopyIn;
+use ferricorn_pool::statement::{self, Copy};
+use ferricorn_pool::{Answer, Failure, PoolMode, Transaction};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::db::errors::{raise, translate, utf8};
+use crate::db::rows::Rows;
+use crate::db::session::Session;
+
+/// Runs a statement that copies.
+pub(crate) fn run(
+    session: &Session,
+    py: Python<'_>,
+    statement: &str,
+    file: &Bound<'_, PyAny>,
+    size: usize,
+) -> PyResult<Rows> {
+    let failed = |failure| translate(py, failure, Some(statement));
+    let copies = match statement::split(statement).as_slice() {
+        [only] => only.copies,
+        _ => None,
+    };
+    // The copy is prepared and then run: both must meet the same session.
+    let alone = session.run(py, async |lease, opening| {
+        let alone = opening.is_none()
+            && lease.transaction() == Transaction::None
+            && lease.options().mode == PoolMode::Transaction;
+        if alone { lease.query(None, "BEGIN").await.map(|_| true) } else { Ok(false) }
+    })?;
+    let alone = alone.map_err(failed)?;
+    let copied = match copies {
+        Some(Copy::In) => take_from(session, py, statement, file, size),
+        Some(Copy::Out) => give_to(session, py, statement, file),
+        None => Err(raise(
+            py,
+            "ProgrammingError",
+            "copy_expert() takes one statement, COPY ... FROM STDIN or COPY ... TO STDOUT",
+        )),
+    };
+    if alone {
+        let words = if matches!(copied, Ok(Ok(_))) { "COMMIT" } else { "ROLLBACK" };
+        session.run(py, async |lease, _| lease.query(None, words).await.map(drop))?.map_err(failed)?;
+    }
+    copied?.map(|answer| Rows::new(answer, statement.to_owned())).map_err(failed)
+}
+
+fn take_from(
+    session: &Session,
+    py: Python<'_>,
+    statement: &str,
+    file: &Bound<'_, PyAny>,
+    size: usize,
+) -> PyResult<Result<Answer, Failure>> {
+    let mut sink = match session.run(py, async |lease, opening| lease.copy_in(opening, statement).await)? {
+        Ok(sink) => sink,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let sent = send_file(session, py, &mut sink, file, size);
+    let complete = matches!(sent, Ok(true));
+    let finished = session.run(py, async move |lease, _| lease.finish_copy(sink, complete).await)?;
+    // What the file has raised is to be seen. That the server takes no more is its own last word's to explain.
+    sent.map(|_| finished)
+}
+
+/// Says whether the server has taken it all.
+fn send_file(
+    session: &Session,
+    py: Python<'_>,
+    sink: &mut CopyIn,
+    file: &Bound<'_, PyAny>,
+    size: usize,
+) -> PyResult<bool> {
+    loop {
+        let piece = file.call_method1("read", (size,))?;
+        let bytes = match piece.cast::<PyBytes>() {
+            Ok(bytes) => Bytes::copy_from_slice(bytes.as_bytes()),
+            Err(_) => Bytes::copy_from_slice(piece.cast::<PyString>()?.to_str()?.as_bytes()),
+        };
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        if session.run(py, async |lease, _| lease.send_copy(sink, bytes).await)?.is_err() {
+            return Ok(false);
+        }
+    }
+}
+
+fn give_to(
+    session: &Session,
+    py: Python<'_>,
+    statement: &str,
+    file: &Bound<'_, PyAny>,
+) -> PyResult<Result<Answer, Failure>> {
+    let mut stream = match session.run(py, async |lease, opening| lease.copy_out(opening, statement).await)? {
+        Ok(stream) => stream,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let textual = file.is_instance(&py.import("io")?.getattr("TextIOBase")?)?;
+    loop {
+        match session.run(py, async |lease, _| lease.next_copied(&mut stream).await)? {
+            Ok(Some(piece)) if textual => file.call_method1("write", (utf8(py, &piece)?,))?,
+            Ok(Some(piece)) => file.call_method1("write", (PyBytes::new(py, &piece),))?,
+            Ok(None) => return session.run(py, async |lease, _| Ok(lease.last_answer())),
+            Err(failure) => return Ok(Err(failure)),
+        };
+    }
+}

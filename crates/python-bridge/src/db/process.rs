@@ -1,0 +1,113 @@
+//! The pools of this process. They are made at the first use, and made anew in a child that was forked: what it has
+//! inherited is its parent's.
+//!
+//! The lock is taken with the GIL held and never let go of in between, and so is the GIL when Python forks: no child finds it
+//! locked.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ferricorn_pool::home::Home;
+use ferricorn_pool::options::SETTINGS;
+use ferricorn_pool::{Options, Pool};
+use ferricorn_unix::process::ProcessId;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::db::errors::raise;
+
+/// What a caller has said of the database, beyond the environment.
+pub(crate) type Said = Vec<(String, String)>;
+
+static PROCESS: Mutex<Option<Process>> = Mutex::new(None);
+
+struct Process {
+    id: ProcessId,
+    home: Arc<Home>,
+    pools: Vec<(Said, Pools)>,
+}
+
+/// The pools to one database.
+#[derive(Clone)]
+pub(crate) struct Pools {
+    /// On the worker's own runtime, for calls on the thread that does its I/O.
+    pub(crate) pumped: Pool,
+    /// On the runtime of everybody else.
+    pub(crate) homely: Pool,
+}
+
+fn lock() -> MutexGuard<'static, Option<Process>> {
+    PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn with_process<T>(work: impl FnOnce(&mut Process) -> T) -> io::Result<T> {
+    let mut process = lock();
+    let id = ProcessId::current();
+    if process.as_ref().is_none_or(|process| process.id != id) {
+        let own = Process { id, home: Arc::new(Home::new()?), pools: Vec::new() };
+        // Sockets and tasks of the parent's: to drop them would be to say goodbye in its name.
+        mem::forget(process.replace(own));
+    }
+    #[expect(clippy::unwrap_used, reason = "it has just been seen to")]
+    Ok(work(process.as_mut().unwrap()))
+}
+
+/// The runtime for threads that have none of their own.
+pub(crate) fn home(py: Python<'_>) -> PyResult<Arc<Home>> {
+    with_process(|process| Arc::clone(&process.home)).map_err(|error| raise(py, "OperationalError", &error.to_string()))
+}
+
+/// The pools for what was said.
+pub(crate) fn pools(py: Python<'_>, said: &Said) -> PyResult<Pools> {
+    let found =
+        with_process(|process| process.pools.iter().find(|(key, _)| key == said).map(|(_, pools)| pools.clone()));
+    if let Some(pools) = found? {
+        return Ok(pools);
+    }
+    let variable = |name: &str| env::var(name).ok();
+    let options = Options::resolve(variable, &BTreeMap::new(), said);
+    let pumped = Pool::new(options.map_err(|problem| raise(py, "ProgrammingError", &problem))?);
+    let pools = Pools { homely: pumped.sibling(), pumped };
+    with_process(|process| process.pools.push((said.clone(), pools.clone())))?;
+    Ok(pools)
+}
+
+/// How the pools of this process are: one dict for each database.
+#[pyfunction]
+pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let all: Vec<Pools> = with_process(|process| process.pools.iter().map(|(_, pools)| pools.clone()).collect())?;
+    let list = PyList::empty(py);
+    for pools in all {
+        let (pumped, homely) = (pools.pumped.status(), pools.homely.status());
+        let dict = PyDict::new(py);
+        let options = pools.pumped.options();
+        dict.set_item("target", options.target())?;
+        dict.set_item("user", options.user())?;
+        dict.set_item("size", pumped.size + homely.size)?;
+        dict.set_item("max_size", pumped.max_size)?;
+        dict.set_item("min_size", options.pool_min)?;
+        dict.set_item("idle", (pumped.size + homely.size).saturating_sub(pumped.lent))?;
+        dict.set_item("lent", pumped.lent)?;
+        dict.set_item("waiting", pumped.waiting)?;
+        dict.set_item("leases", pumped.leases)?;
+        dict.set_item("failures", pumped.failures)?;
+        list.append(dict)?;
+    }
+    Ok(list)
+}
+
+/// A connection string's keywords and values.
+#[pyfunction]
+pub(crate) fn split_dsn(py: Python<'_>, dsn: &str) -> PyResult<Said> {
+    ferricorn_pool::options::split_dsn(dsn)
+        .map_err(|problem| raise(py, "ProgrammingError", &format!("invalid dsn: {problem}")))
+}
+
+/// The table of settings: name, variable, default, meaning.
+#[pyfunction]
+pub(crate) fn settings() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
+    SETTINGS.iter().map(|setting| (setting.name, setting.variable, setting.default, setting.meaning)).collect()
+}

@@ -1,0 +1,299 @@
+//! A connection on loan, for Python: a session of the server's, between `connect()` and `close()`.
+
+use std::mem;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ferricorn_pool::lease::Residue;
+use ferricorn_pool::{Answer, Canceller, Failure, Lease, PoolMode, Transaction, statement};
+use ferricorn_unix::process::ProcessId;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::db::errors::{raise, translate};
+use crate::db::process::{self, Said, pools};
+use crate::db::rows::Rows;
+use crate::db::wait::Place;
+use crate::db::{call, copy, format};
+use crate::interpreter::detached;
+
+/// Statements of `executemany` that go out together, in bytes.
+const PAGE: usize = 64 * 1024;
+
+/// See the module.
+#[pyclass(frozen, module = "ferricorn._ferricorn.db")]
+pub(crate) struct Session {
+    state: Mutex<State>,
+    place: Place,
+    canceller: Canceller,
+    /// The process that took it; its forks have no part in it.
+    owner: ProcessId,
+}
+
+struct State {
+    /// Gone once it is given back.
+    lease: Option<Lease>,
+    /// What opens a transaction; `None` for autocommit.
+    opening: Option<Arc<str>>,
+}
+
+impl Session {
+    /// Never waits with the GIL held.
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
+        match self.state.try_lock() {
+            Ok(state) => state,
+            Err(_) => detached(py, || self.state.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    /// Does something with the lease, and waits for its end.
+    pub(crate) fn run<T>(
+        &self,
+        py: Python<'_>,
+        work: impl AsyncFnOnce(&mut Lease, Option<&str>) -> Result<T, Failure>,
+    ) -> PyResult<Result<T, Failure>> {
+        if self.owner != ProcessId::current() {
+            let words = "this connection belongs to the process that this one was forked from: take another";
+            return Err(raise(py, "InterfaceError", words));
+        }
+        let mut state = self.lock(py);
+        let State { lease, opening } = &mut *state;
+        let lease = lease.as_mut().ok_or_else(|| raise(py, "InterfaceError", "connection already closed"))?;
+        let opening = opening.as_deref().filter(|_| lease.transaction() == Transaction::None);
+        self.place.wait(py, Some(&self.canceller), pin!(work(lease, opening)))
+    }
+
+    /// Runs finished text, and says how it went in the log if it took long.
+    fn send(&self, py: Python<'_>, text: &str, template: Option<&str>) -> PyResult<Answer> {
+        let began = Instant::now();
+        let ended = self.run(py, async |lease, opening| {
+            let control = prepare(lease, text)?;
+            lease.query(opening.filter(|_| !control), text).await
+        })?;
+        self.note_slow(py, began, text, template);
+        ended.map_err(|failure| translate(py, failure, Some(text)))
+    }
+
+    fn note_slow(&self, py: Python<'_>, began: Instant, text: &str, template: Option<&str>) {
+        let elapsed = began.elapsed();
+        let state = self.lock(py);
+        let Some(threshold) = state.lease.as_ref().and_then(|lease| lease.options().slow_query) else { return };
+        drop(state);
+        if elapsed >= threshold {
+            format::log_slow(py, elapsed, text, template, call::request().as_deref());
+        }
+    }
+
+    /// Gives the connection back, if it is still out.
+    fn give_back(&self, py: Python<'_>) -> Option<ferricorn_pool::Place> {
+        let lease = self.lock(py).lease.take()?;
+        if self.owner != ProcessId::current() {
+            mem::forget(lease);
+            return None;
+        }
+        let unfinished = lease.transaction() != Transaction::None;
+        let taken = lease.give_back();
+        if unfinished {
+            self.place.flush(py);
+        }
+        taken
+    }
+
+    /// The request in which it was taken is over.
+    pub(crate) fn reclaim(&self, py: Python<'_>) {
+        if let Some(taken) = self.give_back(py) {
+            let request = call::request().unwrap_or_default();
+            log::warn!(
+                "A database connection was not closed by the end of {request}: it is rolled back and returned to the pool \
+                 (taken at {taken})"
+            );
+        }
+    }
+}
+
+/// Looks at statements before they are sent; says whether they control the transaction themselves.
+fn prepare(lease: &mut Lease, text: &str) -> Result<bool, Failure> {
+    let statements = statement::split(text);
+    if statements.is_empty() {
+        return Err(Failure::Empty);
+    }
+    let mut residue = Residue::None;
+    for statement in &statements {
+        if statement.copies.is_some() {
+            return Err(Failure::Misplaced("COPY cannot be executed like other statements: use copy_expert()"));
+        }
+        if let Some((what, instead)) = statement.needs_session
+            && lease.options().mode == PoolMode::Transaction
+        {
+            return Err(Failure::Refused(format!(
+                "{what} needs a session of its own, and behind PgBouncer in transaction mode a session lasts as long as a \
+                 transaction (DB_POOL_MODE = transaction): {instead}"
+            )));
+        }
+        residue = residue.max(statement.residue);
+    }
+    lease.leave(residue);
+    // The application's own BEGIN needs none before it; its COMMIT or ROLLBACK without one is for the server to remark on.
+    Ok(statements[0].controls_transaction)
+}
+
+#[pymethods]
+impl Session {
+    /// Takes a connection from the pool for what was said. `file` and `line` are where that is done.
+    #[staticmethod]
+    fn open<'py>(py: Python<'py>, said: Said, file: &str, line: u32) -> PyResult<Bound<'py, Self>> {
+        let pools = pools(py, &said)?;
+        let place = Place::here(py)?;
+        let pool = match place {
+            Place::Worker => &pools.pumped,
+            Place::Home(_) => &pools.homely,
+        };
+        let taken_at = ferricorn_pool::Place { file: file.into(), line };
+        let lease = place.wait(py, None, pin!(pool.lease(taken_at)))?;
+        let lease = lease.map_err(|failure| translate(py, failure, None))?;
+        let canceller = lease.canceller();
+        let state = Mutex::new(State { lease: Some(lease), opening: Some("BEGIN".into()) });
+        let session = Bound::new(py, Self { state, place, canceller, owner: ProcessId::current() })?;
+        call::note(&session);
+        Ok(session)
+    }
+
+    /// Gives the connection back.
+    fn close(&self, py: Python<'_>) {
+        if self.give_back(py).is_some() {
+            call::forget(self);
+        }
+    }
+
+    /// 0 while it is open, 1 once it was closed, 2 if it has broken.
+    #[getter]
+    fn closed(&self, py: Python<'_>) -> u8 {
+        match &self.lock(py).lease {
+            None => 1,
+            Some(lease) => {
+                if lease.is_broken() {
+                    2
+                } else {
+                    0
+                }
+            }
+        }
+    }
+
+    /// What opens a transaction; None for autocommit.
+    #[setter]
+    fn set_opening(&self, py: Python<'_>, opening: Option<&str>) {
+        self.lock(py).opening = opening.map(Arc::from);
+    }
+
+    /// Puts values into a statement.
+    #[staticmethod]
+    #[pyo3(signature = (query, values = None))]
+    fn mogrify(py: Python<'_>, query: &Bound<'_, PyAny>, values: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
+        format::complete(py, query, values)
+    }
+
+    /// Runs a statement with these values.
+    #[pyo3(signature = (query, values = None))]
+    fn execute(&self, py: Python<'_>, query: &Bound<'_, PyAny>, values: Option<&Bound<'_, PyAny>>) -> PyResult<Rows> {
+        let text = format::complete(py, query, values)?;
+        let template = query.cast::<PyString>().ok().and_then(|query| query.to_str().ok());
+        let answer = self.send(py, &text, template)?;
+        Ok(Rows::new(answer, text))
+    }
+
+    /// `COPY`, from a file in pieces of `size`, or to one.
+    fn copy(&self, py: Python<'_>, statement: &str, file: &Bound<'_, PyAny>, size: usize) -> PyResult<Rows> {
+        copy::run(self, py, statement, file, size)
+    }
+
+    /// Asks the server to end what runs at this moment; from any thread.
+    fn cancel(&self, py: Python<'_>) -> PyResult<()> {
+        let home = process::home(py)?;
+        detached(py, || home.wait(self.canceller.cancel())).map_err(|failure| translate(py, failure, None))
+    }
+
+    /// Runs a statement for each of these values; returns how many rows were affected.
+    fn execute_many<'py>(
+        &self,
+        py: Python<'py>,
+        query: &Bound<'py, PyAny>,
+        values: &Bound<'py, PyAny>,
+    ) -> PyResult<u64> {
+        let alone = self.lock(py).opening.is_none() && self.transaction(py) == 0;
+        let (mut page, mut total) = (String::new(), 0);
+        for row in values.try_iter()? {
+            let text = format::complete(py, query, Some(&row?))?;
+            // Outside a transaction each statement is one of its own: what comes after a failure must not run.
+            if alone || page.len() + text.len() > PAGE {
+                total += self.send_page(py, &mut page)?;
+            }
+            page.push_str(&text);
+            page.push_str("\n;");
+        }
+        Ok(total + self.send_page(py, &mut page)?)
+    }
+
+    /// Ends the transaction with these words, if there is one.
+    fn end(&self, py: Python<'_>, words: &str) -> PyResult<()> {
+        let ended = self.run(py, async |lease, _| match lease.transaction() {
+            Transaction::None => Ok(()),
+            _ => lease.query(None, words).await.map(drop),
+        })?;
+        ended.map_err(|failure| translate(py, failure, Some(words)))
+    }
+
+    /// 0 without a transaction, 2 in one, 3 in one that has failed, 4 without a connection: as libpq has it.
+    fn transaction(&self, py: Python<'_>) -> u8 {
+        match self.lock(py).lease.as_ref().filter(|lease| !lease.is_broken()).map(Lease::transaction) {
+            Some(Transaction::None) => 0,
+            Some(Transaction::Open) => 2,
+            Some(Transaction::Failed) => 3,
+            None => 4,
+        }
+    }
+
+    /// A parameter of the session's that the server reports.
+    fn parameter(&self, py: Python<'_>, name: &str) -> Option<String> {
+        self.lock(py).lease.as_ref().and_then(|lease| lease.parameter(name))
+    }
+
+    /// The server's process.
+    fn process(&self, py: Python<'_>) -> Option<i32> {
+        self.lock(py).lease.as_ref().map(Lease::process)
+    }
+
+    /// What the server has remarked since this was asked last.
+    fn take_notices(&self, py: Python<'_>) -> Vec<String> {
+        self.lock(py).lease.as_ref().map(Lease::take_notices).unwrap_or_default()
+    }
+
+    /// Host, port, database and user.
+    fn facts(&self, py: Python<'_>) -> Option<(String, u16, String, String)> {
+        let state = self.lock(py);
+        let lease = state.lease.as_ref()?;
+        let ((host, port), options) = (lease.address().clone(), lease.options());
+        Some((host, port, options.database().to_owned(), options.user().to_owned()))
+    }
+}
+
+impl Session {
+    fn send_page(&self, py: Python<'_>, page: &mut String) -> PyResult<u64> {
+        if page.is_empty() {
+            return Ok(0);
+        }
+        let affected = self.send(py, page, Some("executemany"))?.affected;
+        page.clear();
+        Ok(affected)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if self.owner != ProcessId::current() {
+            mem::forget(state.lease.take());
+        }
+    }
+}
