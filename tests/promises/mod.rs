@@ -61,6 +61,7 @@ mod threads;
 mod timeout;
 mod tls;
 mod tls_files;
+mod unwanted;
 mod upgrade;
 mod uploads;
 mod workers;

@@ -195,6 +195,7 @@ impl Arbiter {
             // Workers first: one that was ready before its mold died has made its generation good.
             self.hear_workers()?;
             self.hear_molds()?;
+            self.hear_leaving_molds()?;
             self.reap()?;
             if let Some(status) = self.finished() {
                 self.forward_lines();
@@ -223,6 +224,7 @@ impl Arbiter {
     fn wait(&self) -> io::Result<()> {
         let mut descriptors: Vec<BorrowedFd<'_>> = vec![self.signals.as_fd(), self.reports.as_fd()];
         descriptors.extend(self.molds().map(|mold| mold.as_fd()));
+        descriptors.extend(self.leaving_molds.iter().filter_map(LeavingMold::as_descriptor));
         let now = Instant::now();
         let stop = self.stopping.as_ref().map(|stopping| stopping.deadline);
         let deadlines = [self.respawn.until, self.mold_restart.until, stop, self.watchdog.due()];

@@ -44,8 +44,7 @@ pub(crate) enum Stage {
     Casting,
 }
 
-/// The mold's process, seen from the master. Dropping it closes the socket, which tells the mold
-/// to leave.
+/// The mold's process, seen from the master. Dropping it closes the socket, and so does the master's own end.
 #[derive(Debug)]
 pub(crate) struct MoldProcess {
     channel: Channel,
@@ -141,9 +140,12 @@ impl MoldProcess {
         protocol::try_receive(&self.channel)
     }
 
-    /// Tells the mold to leave.
+    /// Tells the mold to leave. What it was told before and has not done yet it may still do, and say so.
     pub(crate) fn dismiss(self) -> LeavingMold {
-        LeavingMold { process: self.process, kill_at: Instant::now() + LEAVING_GRACE }
+        if let Err(error) = self.channel.finish() {
+            log::debug!("Mold {} has closed its socket already: {error}", self.process);
+        }
+        LeavingMold { process: self.process, kill_at: Instant::now() + LEAVING_GRACE, channel: Some(self.channel) }
     }
 }
 
@@ -158,9 +160,33 @@ impl AsFd for MoldProcess {
 pub(crate) struct LeavingMold {
     pub(crate) process: ProcessId,
     pub(crate) kill_at: Instant,
+    /// Until it has said its last word: it may have been forking a worker.
+    channel: Option<Channel>,
 }
 
 impl LeavingMold {
+    /// What it has said since it was told to leave.
+    pub(crate) fn last_words(&mut self) -> Vec<Report> {
+        let mut words = Vec::new();
+        while let Some(channel) = &self.channel {
+            match protocol::try_receive(channel) {
+                Ok(Incoming::Message(report, _)) => words.push(report),
+                Ok(Incoming::Nothing) => break,
+                Ok(Incoming::Closed) | Err(_) => self.channel = None,
+            }
+        }
+        words
+    }
+
+    /// Whether nothing more will be heard of it.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.channel.is_none()
+    }
+
+    pub(crate) fn as_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.channel.as_ref().map(AsFd::as_fd)
+    }
+
     /// Ends a mold that does not leave: one stuck in an import, for example.
     pub(crate) fn press(&mut self, now: Instant) -> io::Result<()> {
         if now >= self.kill_at {

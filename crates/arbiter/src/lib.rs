@@ -6,6 +6,7 @@
 //! - `generation`: a mold and what it was started with
 //! - `workers`: who exists, in which state, and on which grounds they are judged
 //! - `reconcile`: what is, compared with what is wanted: the one place that spawns and retires
+//! - `farewells`: molds that were told to leave, and may still have something to say
 //! - `forward`: the way of the master's log lines to a logger in the application's language
 //! - `memory_events`: whether the kernel has killed for want of memory
 //! - `metrics`: what the master tells a statsd server
@@ -16,11 +17,13 @@
 //! - `timeouts`: workers that have stopped showing life
 //! - `stop`: the end, graceful or quick
 //! - `upgrade`: a new program takes over from the running one
+//! - `given_up`: addresses that a reload has given up
 //! - `sockets`: listening sockets, bound or received from the service manager
 //! - `pidfile`, `notify`: the small faces towards the system
 
 pub mod arbiter;
 mod backoff;
+mod farewells;
 mod forward;
 mod generation;
 mod given_up;

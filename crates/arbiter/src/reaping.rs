@@ -22,9 +22,8 @@ impl Arbiter {
     /// Takes all children that have ended.
     pub(crate) fn reap(&mut self) -> io::Result<()> {
         while let Some((process, ending)) = process::reap()? {
-            let leaving = self.leaving_molds.len();
-            self.leaving_molds.retain(|mold| mold.process != process);
-            if self.leaving_molds.len() < leaving {
+            if self.leaving_molds.iter().any(|mold| mold.process == process) {
+                self.leaving_mold_ended(process)?;
                 continue;
             }
             if let Some(id) = self.generation_of_mold(process) {
@@ -32,7 +31,7 @@ impl Arbiter {
                 if self.generation_of_mold(process).is_some() {
                     self.mold_is_gone(id, &describe(ending))?;
                 }
-                self.leaving_molds.retain(|mold| mold.process != process);
+                self.leaving_mold_ended(process)?;
                 continue;
             }
             self.worker_ended(process, ending)?;

@@ -88,13 +88,10 @@ impl Arbiter {
         self.scoreboard.clear(slot);
         let age = self.workers.next_age();
         let log_reopenings = self.log_reopenings;
-        self.workers.ordered.push(Ordered { slot, generation: id, age, log_reopenings });
-        let told =
-            self.generation(id).and_then(|generation| generation.casting()).map(|mold| mold.spawn_worker(slot, age));
-        match told {
-            Some(Err(error)) => self.mold_is_gone(id, &error.to_string()),
-            _ => Ok(()),
-        }
+        let Some(mold) = self.generation(id).and_then(|generation| generation.casting()) else { return Ok(()) };
+        let (told, mold) = (mold.spawn_worker(slot, age), mold.process);
+        self.workers.ordered.push(Ordered { slot, generation: id, mold, age, log_reopenings });
+        told.or_else(|error| self.mold_is_gone(id, &error.to_string()))
     }
 
     fn retire_workers(&mut self) -> io::Result<()> {

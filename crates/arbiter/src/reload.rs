@@ -295,7 +295,6 @@ impl Arbiter {
 
     /// Lets a generation's mold go; its workers stay until they are retired.
     pub(crate) fn dismiss(&mut self, generation: Generation) {
-        self.workers.cancel_generation(generation.id);
         self.leaving_molds.extend(generation.mold.map(MoldProcess::dismiss));
     }
 
@@ -315,7 +314,6 @@ impl Arbiter {
         if self.candidate.as_ref().is_some_and(|candidate| candidate.id == id) {
             return self.candidate_failed(1, &format!("\nError: the mold ended unexpectedly: {why}\n"));
         }
-        self.workers.cancel_generation(id);
         let lost = self.generation(id).and_then(|generation| generation.mold.take());
         if let Some(mold) = lost {
             let delay = self.mold_restart.fail(Instant::now());

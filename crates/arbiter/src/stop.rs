@@ -161,7 +161,6 @@ impl Arbiter {
     pub(crate) fn dismiss_in_stop(&mut self, id: GenerationId) {
         for place in [&mut self.candidate, &mut self.current] {
             if let Some(generation) = place.take_if(|generation| generation.id == id) {
-                self.workers.cancel_generation(id);
                 self.leaving_molds.extend(generation.mold.map(MoldProcess::dismiss));
             }
         }
@@ -177,11 +176,5 @@ impl Arbiter {
             self.say_farewell();
         }
         self.exit.filter(|_| nobody)
-    }
-
-    /// Presses molds that were told to leave while the server goes on.
-    pub(crate) fn press_leaving_molds(&mut self) -> io::Result<()> {
-        let now = Instant::now();
-        self.leaving_molds.iter_mut().try_for_each(|mold| mold.press(now))
     }
 }

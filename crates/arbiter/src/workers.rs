@@ -61,6 +61,8 @@ impl Worker {
 pub(crate) struct Ordered {
     pub(crate) slot: Slot,
     pub(crate) generation: GenerationId,
+    /// The mold that was told.
+    pub(crate) mold: ProcessId,
     pub(crate) age: u64,
     /// How often logs had been reopened by then: a worker that runs before its mold tells of it
     /// misses the signal.
@@ -131,8 +133,8 @@ impl Workers {
     }
 
     /// Takes back all orders to a mold that is gone.
-    pub(crate) fn cancel_generation(&mut self, generation: GenerationId) {
-        self.ordered.retain(|order| order.generation != generation);
+    pub(crate) fn cancel_orders_to(&mut self, mold: ProcessId) {
+        self.ordered.retain(|order| order.mold != mold);
         self.forget_unexplained();
     }
 
@@ -171,7 +173,13 @@ mod tests {
     fn order(workers: &mut Workers) -> Slot {
         let slot = workers.free_slot(8).unwrap();
         let age = workers.next_age();
-        workers.ordered.push(Ordered { slot, generation: GenerationId(1), age, log_reopenings: 0 });
+        workers.ordered.push(Ordered {
+            slot,
+            generation: GenerationId(1),
+            mold: ProcessId::current(),
+            age,
+            log_reopenings: 0,
+        });
         slot
     }
 

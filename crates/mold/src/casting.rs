@@ -1,24 +1,21 @@
 //! The mold's life: it reports its settings, loads what is shared, takes its provisions, then does what the master orders,
 //! one thing after the other, until the master closes the socket.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::error_log;
 use ferricorn_unix::channel::Channel;
-use ferricorn_unix::process::{self, Fork, ProcessId, exit_now};
+use ferricorn_unix::process;
 
+use crate::birth::{self, Birth};
 use crate::host::{HookFailure, Host};
 use crate::orphaned;
 use crate::protocol::{self, Hook, Incoming, Occasion, Order, PROTOCOL, ProtocolError, Report};
 
-/// How often a worker looks whether the process between the mold and itself has ended, which it does at once.
-const ADOPTION_LOOK: Duration = Duration::from_micros(100);
 /// The exit status of a server whose first `pre_fork` fails, as Gunicorn's.
 const PRE_FORK_FAILED: u8 = 255;
 
@@ -155,12 +152,16 @@ impl Mold {
             if self.prepare_fork(age, host)? == Step::Leave {
                 break;
             }
-            match self.spawn(host) {
-                Ok(Some(worker)) => {
-                    host.forked(worker);
-                    self.report(&Report::Forked { slot, worker: worker.as_raw() })?;
+            self.warn_of_threads()?;
+            self.early.terminate.store(false, Ordering::Relaxed);
+            self.early.reopen_logs.store(false, Ordering::Relaxed);
+            match birth::fork(host) {
+                Ok(Birth::InMold(newborn)) => {
+                    host.forked(newborn.process);
+                    self.report(&Report::Forked { slot, worker: newborn.process.as_raw() })?;
+                    newborn.begin()?;
                 }
-                Ok(None) => return Ok(Some((slot, age))),
+                Ok(Birth::InWorker) => return Ok(Some((slot, age))),
                 Err(error) => self.report(&Report::ForkFailed { slot, reason: error.to_string() })?,
             }
         }
@@ -236,48 +237,6 @@ impl Mold {
         Ok(Step::GoOn)
     }
 
-    /// Tells the master what a hook has asked for.
-    fn pass_on_wish(&self, host: &mut dyn Host) -> Result<(), ProtocolError> {
-        match host.take_wanted() {
-            Some(workers) => self.report(&Report::Wanted { workers }),
-            None => Ok(()),
-        }
-    }
-
-    /// Forks twice: the process in between ends at once, and its orphan, the worker, becomes a
-    /// child of the master, who adopts orphans. `None` in the worker.
-    fn spawn(&mut self, host: &mut dyn Host) -> io::Result<Option<ProcessId>> {
-        self.warn_of_threads()?;
-        self.early.terminate.store(false, Ordering::Relaxed);
-        self.early.reopen_logs.store(false, Ordering::Relaxed);
-        let (mut read, mut write) = io::pipe()?;
-        let mut between = None;
-        let forked = host.guarded(&mut || match process::fork(true)? {
-            Fork::Parent(between) => Ok(Fork::Parent(between)),
-            Fork::Child => {
-                between = Some(ProcessId::current());
-                match process::fork(true) {
-                    Ok(Fork::Parent(worker)) => {
-                        let sent = write.write_all(&worker.as_raw().to_ne_bytes());
-                        exit_now(if sent.is_ok() { 0 } else { 1 })
-                    }
-                    Ok(Fork::Child) => Ok(Fork::Child),
-                    Err(_) => exit_now(1),
-                }
-            }
-        })?;
-        let Fork::Parent(between) = forked else {
-            wait_for_adoption(between);
-            return Ok(None);
-        };
-        drop(write);
-        let mut raw = [0; 4];
-        let told = read.read_exact(&mut raw);
-        process::wait(between)?;
-        told.map_err(|_| io::Error::other("the second fork failed: too many processes or too little memory"))?;
-        ProcessId::from_raw(i32::from_ne_bytes(raw)).map(Some).ok_or_else(|| io::Error::other("no process number"))
-    }
-
     /// Only the forking thread lives on in a worker; what the others were doing stays undone, and
     /// locks that they hold stay locked.
     fn warn_of_threads(&mut self) -> io::Result<()> {
@@ -294,12 +253,13 @@ impl Mold {
         self.known_threads = threads;
         Ok(())
     }
-}
 
-/// Whoever asks in a worker who its parent is, an application while it is imported, or a hook, is to hear of the master.
-fn wait_for_adoption(between: Option<ProcessId>) {
-    while between == Some(ProcessId::parent()) {
-        thread::sleep(ADOPTION_LOOK);
+    /// Tells the master what a hook has asked for.
+    fn pass_on_wish(&self, host: &mut dyn Host) -> Result<(), ProtocolError> {
+        match host.take_wanted() {
+            Some(workers) => self.report(&Report::Wanted { workers }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -5,9 +5,10 @@
 //!
 //! - [`host`]: what the application's language does in a mold: forking, server hooks, logging
 //! - [`protocol`]: the typed messages between master and mold
-//! - [`casting`]: the mold's life from its first report to its last order
+//! - [`casting`]: the mold's life from its first report to its last order; `birth`: how a worker comes to be
 //! - `orphaned`: what it does for the next master if its own has been killed
 
+mod birth;
 pub mod casting;
 pub mod host;
 mod orphaned;

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg,
-    socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, recvmsg,
+    sendmsg, shutdown, socketpair,
 };
 
 /// The longest message in bytes; the kernel's default send buffer holds several of them.
@@ -72,6 +72,12 @@ impl Channel {
         // SAFETY: the descriptor is open for as long as `self` is, and the kernel writes one int to where `bytes` is.
         let result = unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
         if result == 0 { Ok(bytes > 0) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Says that nothing more will be sent: the other end reads [`Received::Closed`] after what it has not read yet, and
+    /// may still send.
+    pub fn finish(&self) -> io::Result<()> {
+        Ok(shutdown(self.0.as_raw_fd(), Shutdown::Write)?)
     }
 
     /// Waits for the next message.
@@ -186,6 +192,17 @@ mod tests {
         let Received::Message(words, _) = left.receive().unwrap() else { panic!("no message") };
         assert_eq!(words, b"last words");
         assert!(matches!(left.receive().unwrap(), Received::Closed));
+    }
+
+    #[test]
+    fn who_has_finished_still_hears() {
+        let (left, right) = Channel::pair().unwrap();
+        left.send(b"the last", &[]).unwrap();
+        left.finish().unwrap();
+        assert!(matches!(right.receive().unwrap(), Received::Message(..)));
+        assert!(matches!(right.receive().unwrap(), Received::Closed));
+        right.send(b"an answer", &[]).unwrap();
+        assert!(matches!(left.receive().unwrap(), Received::Message(..)));
     }
 
     #[test]
