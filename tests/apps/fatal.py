@@ -12,6 +12,8 @@ def application(environ, start_response):
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path == "/segfault":
         ctypes.string_at(0)
+    if path == "/hoard":
+        return answer(start_response, hoard(int(query)))
     if path == "/orphan":
         return answer(start_response, str(make_orphan(query)))
     if path == "/wait":
@@ -22,6 +24,14 @@ def application(environ, start_response):
             time.sleep(0.01)
         return answer(start_response, "passed")
     return plain(environ, start_response)
+
+
+def hoard(megabytes):
+    """Take this much memory, page by page."""
+    held = bytearray(megabytes << 20)
+    for page in range(0, len(held), 4096):
+        held[page] = 1
+    return "had %d" % len(held)
 
 
 def make_orphan(gate):

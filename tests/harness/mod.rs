@@ -8,11 +8,13 @@
 //!   are in `benches/strict-client`, where people can use them, too);
 //! - `proxy`: HAProxy and nginx in front of a server;
 //! - `tls`: certificates of a test's own; `http2`: a client that speaks in frames;
+//! - `cgroup`: a control group with a limit for memory;
 //! - `ports`: free ports of the loopback; `datagrams`: a socket of the test's own for statsd and syslog;
 //! - `wait`: waiting for a condition with a deadline. Nothing here sleeps for a fixed time and hopes.
 
 #[macro_use]
 pub(crate) mod target;
+pub(crate) mod cgroup;
 pub(crate) mod datagrams;
 pub(crate) mod finished;
 pub(crate) mod http2;

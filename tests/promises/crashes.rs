@@ -4,9 +4,11 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use strict_client::anomaly::Kind;
 
+use crate::harness::cgroup::Cgroup;
 use crate::harness::http::Fault;
 use crate::harness::process::{alive, children, send, title, wait_gone};
 use crate::harness::strict::{Load, Mode};
+use crate::harness::target::executable;
 use crate::harness::{Connection, Launch, Server, eventually};
 
 /// A request that waits for the file `gate`, and the worker that has it.
@@ -58,6 +60,52 @@ fn a_segfault_is_told_with_its_request() {
     let worker = server.serving_pid();
     server.connect().send("GET /segfault HTTP/1.1\r\nHost: x\r\n\r\n");
     server.wait_log(&format!("Worker (pid:{worker}) had been in GET /segfault for "));
+}
+
+/// What a server in a control group may have, in bytes, and what one request of ours takes, in MiB.
+const LIMIT: u64 = 256 << 20;
+const HOARD: u64 = 1024;
+
+/// A server that the kernel lets have so much memory and no more, and a worker of it that has just been killed for more.
+fn out_of_memory() -> Option<(Server, Pid, Cgroup)> {
+    let group = match Cgroup::with_memory(LIMIT) {
+        Ok(group) => group,
+        Err(why) => {
+            println!("skipped: no control group with a limit for memory is permitted here: {why}");
+            return None;
+        }
+    };
+    let command = group.running(&format!("{} --bind 127.0.0.1:0 fatal", executable().display()));
+    let server = Launch::bare().no_bind().by("/bin/sh").arg("-c").arg(&command).start();
+    let worker = server.serving_pid();
+    let mut connection = server.connect();
+    connection.send(format!("GET /hoard?{HOARD} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    let answer = connection.try_response_to("GET");
+    assert!(matches!(answer, Err(Fault::Closed | Fault::Reset)), "{answer:?}");
+    Some((server, worker, group))
+}
+
+/// A worker that the kernel kills for want of memory is replaced, and takes its own request with it and nothing else.
+#[test]
+fn a_worker_out_of_memory_is_replaced() {
+    let Some((server, worker, _group)) = out_of_memory() else { return };
+    server.wait_log(&format!("Worker (pid:{worker}) was sent SIGKILL!"));
+    assert_ne!(server.serving_pid(), worker);
+    server.stop(Signal::SIGTERM);
+}
+
+/// The log says that it was the kernel, for want of memory, and which request it was.
+#[test]
+fn an_end_for_want_of_memory_is_told() {
+    only_ferricorn!("Gunicorn guesses");
+    let Some((server, worker, _group)) = out_of_memory() else { return };
+    let why = "The kernel has killed it: its control group is out of memory.";
+    server.wait_log(&format!("Worker (pid:{worker}) was sent SIGKILL! {why}"));
+    server.wait_log(&format!("Worker (pid:{worker}) had been in GET /hoard for "));
+    let next = server.serving_pid();
+    send(next, Signal::SIGKILL);
+    server.wait_log(&format!("Worker (pid:{next}) was sent SIGKILL! Not by this server, and not by the kernel"));
+    server.stop(Signal::SIGTERM);
 }
 
 /// Once the server serves, no exit status of a worker ends it, also not those that end a start.
