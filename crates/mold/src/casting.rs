@@ -135,7 +135,9 @@ impl Mold {
                 Ok(Outcome::Worker(Assignment { slot, age, early }, provisions))
             }
             ended => {
-                orphaned::free_addresses(provisions)?;
+                if self.channel.has_hung_up()? {
+                    orphaned::free_addresses(provisions)?;
+                }
                 ended.map(|_| Outcome::Leave)
             }
         }

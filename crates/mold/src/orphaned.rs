@@ -18,11 +18,14 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 /// How often the queues are looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Ends the sockets that nobody else has, when what waits at them is taken. If the master lives it has only let this mold
-/// go, and there is nothing to do.
+/// The descriptors of a process that ends are closed one after the other: the last one at the latest so much later.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+
+/// Ends the sockets that nobody else has, when what waits at them is taken. If the master lives after all, there is nothing
+/// to do.
 pub(crate) fn free_addresses(provisions: Provisions) -> io::Result<()> {
     let Provisions { scoreboard, life, listeners, ours, .. } = provisions;
-    let has_ended = poll::readable(&[life.as_fd()], Some(Duration::ZERO))?.contains(&true);
+    let has_ended = poll::readable(&[life.as_fd()], Some(LAST_BREATH))?.contains(&true);
     if !has_ended || Scoreboard::map(scoreboard)?.shares_sockets() {
         return Ok(());
     }

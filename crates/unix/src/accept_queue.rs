@@ -2,6 +2,7 @@
 //! the socket open see the same queue, and whoever ends it ends it for all of them.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::libc;
@@ -37,19 +38,21 @@ pub fn length(listener: impl AsFd) -> io::Result<Option<u32>> {
     }
 }
 
-/// From here on nobody new gets into the queue of a TCP socket; what waits in it stays, to be taken by whoever looks. Who
-/// asks for a connection hears nothing and asks again, first after a second: by then the socket has ended, and the
-/// answer is that nobody listens, or another socket has its place. To end it at once would reset whoever came between the
-/// last look at the queue and the end.
-///
-/// The queue of a Unix socket, whose name can be taken away, is only marked: [`is_closed`] says so.
+/// From here on nobody new gets into the queue; what waits in it stays, to be taken by whoever looks. Who asks for a
+/// connection on TCP hears nothing and asks again, first after a second: by then the socket has ended, and the answer is
+/// that nobody listens, or another socket has its place. To end it at once would reset whoever came between the last look at
+/// the queue and the end. At a Unix socket clients are refused at once.
 pub fn close(listener: impl AsFd) -> io::Result<()> {
     const FLAGS: u32 = 13;
     const SYN: u32 = 2;
     let load_flags = SockFilter::new((libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16, 0, 0, FLAGS);
     let is_request = SockFilter::new((libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16, 0, 1, SYN);
     let verdict = |length| SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, length);
-    SockRef::from(&listener.as_fd()).attach_filter(&[load_flags, is_request, verdict(0), verdict(u32::MAX)])
+    let descriptor: BorrowedFd<'_> = listener.as_fd();
+    let socket = SockRef::from(&descriptor);
+    // On a Unix socket it filters nothing, and is still the sign for others.
+    socket.attach_filter(&[load_flags, is_request, verdict(0), verdict(u32::MAX)])?;
+    if socket.domain()? == Domain::UNIX { socket.shutdown(Shutdown::Read) } else { Ok(()) }
 }
 
 /// Whether [`close`] was called, in whichever process: then the queue is to be emptied, and the socket to be ended.
@@ -73,14 +76,14 @@ pub fn is_closed(listener: impl AsFd) -> io::Result<bool> {
 }
 
 /// Ends a TCP socket for every process that has it open: whoever waits in its queue is reset, new clients are refused, and
-/// the address is free for others. A Unix socket is left alone: it has ended when its name is gone and its last descriptor closed.
+/// the address is free for others. A Unix socket is left alone: when its queue is closed, nothing more can happen there.
 pub fn end(listener: impl AsFd) -> io::Result<()> {
     let descriptor: BorrowedFd<'_> = listener.as_fd();
     let socket = SockRef::from(&descriptor);
     if socket.domain()? == Domain::UNIX {
         return Ok(());
     }
-    match socket.shutdown(std::net::Shutdown::Both) {
+    match socket.shutdown(Shutdown::Both) {
         // Somebody else was faster.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
         result => result,
@@ -154,14 +157,16 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_of_a_unix_socket_is_only_marked() {
+    fn the_queue_of_a_unix_socket_can_be_closed_too() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let listener = Listener::unix(&path, 16, 0).unwrap();
+        let mut client = UnixStream::connect(&path).unwrap();
+        close(&listener).unwrap();
         close(&listener).unwrap();
         end(&listener).unwrap();
         assert!(is_closed(&listener).unwrap());
-        let mut client = UnixStream::connect(&path).unwrap();
+        assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         let (mut served, _) = listener.into_unix().accept().unwrap();
         assert!(!is_closed(&served).unwrap());
         io::Write::write_all(&mut client, &[0xff; 64]).unwrap();

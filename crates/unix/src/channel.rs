@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, recvmsg,
     sendmsg, shutdown, socketpair,
@@ -78,6 +79,17 @@ impl Channel {
     /// may still send.
     pub fn finish(&self) -> io::Result<()> {
         Ok(shutdown(self.0.as_raw_fd(), Shutdown::Write)?)
+    }
+
+    /// Whether the other end is gone altogether, and has not merely [finished](Self::finish).
+    pub fn has_hung_up(&self) -> io::Result<bool> {
+        let mut entry = [PollFd::new(self.0.as_fd(), PollFlags::empty())];
+        while let Err(errno) = poll(&mut entry, PollTimeout::ZERO) {
+            if errno != Errno::EINTR {
+                return Err(errno.into());
+            }
+        }
+        Ok(entry[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
     }
 
     /// Waits for the next message.
@@ -203,6 +215,9 @@ mod tests {
         assert!(matches!(right.receive().unwrap(), Received::Closed));
         right.send(b"an answer", &[]).unwrap();
         assert!(matches!(left.receive().unwrap(), Received::Message(..)));
+        assert!(!right.has_hung_up().unwrap());
+        drop(left);
+        assert!(right.has_hung_up().unwrap());
     }
 
     #[test]
