@@ -8,7 +8,8 @@
 //! - `CONFORMANCE_GAPS` = `run`: also try the promises that the target is known not to keep, to find stale marks.
 //!
 //! `harness/` starts servers, talks to them and cleans up; `promises/` holds the tests, one file per topic;
-//! `differential/` sends the raw requests of `requests/` to both servers and compares the answers;
+//! `differential/` sends the raw requests of `requests/` to both servers and compares the answers, as it does those of
+//! `apps/answering.py`, with `responses/`;
 //! `apps/` holds the Python applications that the servers run.
 
 #[macro_use]

@@ -46,6 +46,9 @@ def application(environ, start_response):
     if path == "/status-without-number":
         start_response("OK", length(2))
         return [b"no"]
+    if path == "/status-line-end":
+        start_response("200 OK\r\nX-Injected: b", length(2))
+        return [b"no"]
     if path == "/header-name":
         start_response("200 OK", [("Bad Name", "x")])
         return [b"no"]

@@ -4,6 +4,7 @@
 mod allowed;
 pub(crate) mod answers;
 pub(crate) mod cases;
+mod responses;
 
 use crate::harness::Launch;
 use crate::harness::target::Target;
@@ -19,14 +20,14 @@ fn compare(file: &str, never: Option<&str>) {
     let cases = cases::read(file);
     let start = |target| Launch::app("telling").put_to(target).args("--worker-class gthread").args(&cases.args).start();
     let (ours, theirs) = (start(Target::Ferricorn), start(Target::Gunicorn));
-    let mut allowed = Allowed::read(file);
+    let mut allowed = Allowed::read(&cases::folder(), Some(file));
     let mut faults = Vec::new();
     for case in &cases.cases {
         for piece in [case.bytes.len(), case.bytes.len().div_ceil(MOST_PIECES)] {
             let (ours, theirs) = (answers::ask(&ours, &case.bytes, piece), answers::ask(&theirs, &case.bytes, piece));
             let how = if piece == case.bytes.len() { "whole" } else { "in pieces" };
             let differences = ours.differences(&theirs).into_iter();
-            let differences = differences.filter(|difference| !allowed.covers(&case.name, &difference.kind));
+            let differences = differences.filter(|difference| !allowed.covers(file, &case.name, &difference.kind));
             faults.extend(differences.map(|difference| format!("{} ({how}): {}", case.name, difference.words)));
             if ours.targets().iter().any(|target| Some(*target) == never) {
                 faults.push(format!("{} ({how}): a request was smuggled", case.name));

@@ -84,6 +84,12 @@ fn a_header_cannot_be_injected() {
     assert_500("/header-value", "Traceback");
 }
 
+/// So is a status with a line break.
+#[test]
+fn a_status_cannot_inject_headers() {
+    assert_500("/status-line-end", "ValueError");
+}
+
 /// A body of str is a TypeError in the log, and never passes for a complete response.
 #[test]
 fn a_body_must_be_bytes() {

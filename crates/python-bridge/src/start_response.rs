@@ -123,7 +123,7 @@ impl StartResponse {
     /// Tells the client of headers that the response will have, before there is one: a list of
     /// pairs, as for the response itself.
     fn early_hints(&self, headers: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.call()?.exchange.hint(&response_head::parse_headers(headers)?);
+        self.call()?.exchange.hint(&response_head::parse_hints(headers)?);
         Ok(())
     }
 

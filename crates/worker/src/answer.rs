@@ -110,8 +110,8 @@ pub(crate) struct AnswerBody {
     content: Content,
     /// For bodies whose Content-Length is known and right, so that hyper need not chunk them.
     exact: bool,
-    /// For whole bodies that end before their Content-Length.
-    too_short: bool,
+    /// What is left to come of the Content-Length; `None` if there is none, or no body.
+    owed: Option<u64>,
     /// Whether hyper was given the chance to send what it has before it learns of a failure.
     sent_rest: Cell<bool>,
     activity: Rc<Activity>,
@@ -133,17 +133,21 @@ impl AnswerBody {
             Content::Pieces(_) | Content::Stream(_) | Content::File { .. } => None,
         };
         let exact = length.is_some() && whole == length;
-        let too_short = whole.is_some() && length > whole && !bodiless;
-        Self { content, exact, too_short, sent_rest: Cell::new(false), activity, shared }
+        let owed = length.filter(|_| !bodiless);
+        Self { content, exact, owed, sent_rest: Cell::new(false), activity, shared }
     }
 
     /// Whether nothing is left of it, as far as that is known before it has been asked for.
     pub(crate) fn is_finished(&self) -> bool {
         match &self.content {
-            Content::Whole(bytes) => bytes.is_empty() && !self.too_short,
-            Content::File { left, .. } => *left == 0,
+            Content::Whole(bytes) => bytes.is_empty() && !self.is_owing(),
+            Content::File { left, .. } => *left == 0 && !self.is_owing(),
             Content::Pieces(_) | Content::Stream(_) => false,
         }
+    }
+
+    fn is_owing(&self) -> bool {
+        self.owed.is_some_and(|owed| owed > 0)
     }
 
     /// Hyper drops what it has buffered when a body fails. The client is to see how far it came:
@@ -159,16 +163,22 @@ impl Body for AnswerBody {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let too_short = self.too_short;
         let piece = match &mut self.content {
-            Content::Whole(bytes) if bytes.is_empty() && too_short => {
-                Poll::Ready(Some(Err(io::Error::other("the body is shorter than its Content-Length"))))
-            }
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
             Content::Pieces(pieces) => pieces.poll_piece(context),
             Content::Stream(stream) => stream.poll_piece(context),
             Content::File { file, offset, left } => Poll::Ready(next_of_file(file, offset, left)),
+        };
+        let piece = match piece {
+            Poll::Ready(None) if self.is_owing() => {
+                Poll::Ready(Some(Err(io::Error::other("the body is shorter than its Content-Length"))))
+            }
+            Poll::Ready(Some(Ok(piece))) => {
+                self.owed = self.owed.map(|owed| owed.saturating_sub(piece.len() as u64));
+                Poll::Ready(Some(Ok(piece)))
+            }
+            piece => piece,
         };
         if let Poll::Ready(Some(Err(_))) = &piece
             && !self.sent_rest.replace(true)

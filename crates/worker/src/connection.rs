@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ferricorn_application::{Body, Connection, Head, Request};
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
@@ -151,6 +151,7 @@ impl Client {
         self.activity.used.set(true);
         self.activity.head_since.set(None);
         let is_head = request.method() == Method::HEAD;
+        let version = request.version();
         let (mut head, incoming) = request.into_parts();
         let Note { sent, connects, closes } = self.notes.take();
         if connects {
@@ -166,7 +167,7 @@ impl Client {
         let request = Request { head, body, https, connection: Arc::clone(&self.connection) };
         self.shared.push(Job { request, activity: Rc::clone(&self.activity), reply, arrived });
         match answer.await {
-            Ok(answer) => Ok(self.respond(answer, is_head, closes || self.shared.closes_connections())),
+            Ok(answer) => Ok(self.respond(answer, version, is_head, closes || self.shared.closes_connections())),
             Err(_) => Err(NoAnswer),
         }
     }
@@ -191,19 +192,26 @@ impl Client {
         NoAnswer
     }
 
-    fn respond(&self, answer: Answer, is_head: bool, close: bool) -> Response<AnswerBody> {
+    fn respond(&self, answer: Answer, version: Version, is_head: bool, close: bool) -> Response<AnswerBody> {
         self.activity.answered.set(true);
         let Answer { head: Head { status, reason, mut headers, length }, content } = answer;
-        if close {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
         if let Some(server) = &self.shared.server_header {
             headers.insert(header::SERVER, server.clone());
         }
         let bodiless =
             is_head || status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        // Before there were chunks, a body of which nobody knows the length ended with its connection.
+        let close = close || (version == Version::HTTP_10 && length.is_none() && !bodiless);
+        // 101 says itself what becomes of the connection.
+        if close && status != StatusCode::SWITCHING_PROTOCOLS {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let body = AnswerBody::new(content, length, bodiless, Rc::clone(&self.activity), Rc::clone(&self.shared));
         let mut response = Response::new(body);
+        if close && version == Version::HTTP_10 {
+            // Else hyper would add that the connection is kept.
+            *response.version_mut() = version;
+        }
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
