@@ -206,13 +206,14 @@ impl Storm {
         wait_gone(new);
     }
 
-    /// Whether this request was in the hands of a worker that we killed.
+    /// Whether this request was in the hands of a worker that we killed. Who gave the last answer on a connection need not have
+    /// had the next request: while it was busy another may have taken the connection over.
     fn is_explained(&self, anomaly: &Anomaly) -> bool {
         let broke_off = matches!(anomaly.kind, Kind::Reset(_) | Kind::Closed(_) | Kind::Truncated);
         broke_off
-            && self.kills.iter().any(|kill| match &anomaly.worker {
-                Some(worker) => *worker == kill.worker.to_string() && anomaly.ended >= kill.sent,
-                None => anomaly.began <= kill.gone && anomaly.ended >= kill.sent,
+            && self.kills.iter().any(|kill| {
+                let had_it = anomaly.worker.as_ref().is_some_and(|worker| *worker == kill.worker.to_string());
+                anomaly.ended >= kill.sent && (had_it || anomaly.began <= kill.gone)
             })
     }
 }

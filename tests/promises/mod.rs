@@ -21,6 +21,7 @@ mod deploys;
 mod draining;
 mod environ;
 mod errors;
+mod fairness;
 mod framing;
 mod fuzzing;
 mod hook_errors;

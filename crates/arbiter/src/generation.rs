@@ -91,7 +91,7 @@ impl MoldProcess {
     pub(crate) fn send_waiting(&self) -> Result<(), ProtocolError> {
         let mut unsent = self.unsent.borrow_mut();
         while let Some(message) = unsent.front() {
-            match self.channel.try_send(message) {
+            match self.channel.try_send(message, &[]) {
                 Ok(true) => {
                     unsent.pop_front();
                 }

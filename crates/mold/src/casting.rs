@@ -32,6 +32,9 @@ pub struct Provisions {
     pub listeners: Vec<OwnedFd>,
     /// Of each of them, whether it ends with this server: nobody else has it.
     pub ours: Vec<bool>,
+    /// A queue that the workers of one mold share. What is sent into the first end comes out of the second, to whoever takes
+    /// it; it keeps what it has, whoever dies.
+    pub queue: (Channel, Channel),
 }
 
 /// What a new worker is to be.
@@ -271,7 +274,7 @@ fn provisions(descriptors: Vec<OwnedFd>, ours: Vec<bool>) -> Result<Provisions, 
     else {
         return Err(io::Error::other("descriptors are missing").into());
     };
-    Ok(Provisions { scoreboard, events, life, listeners: descriptors.collect(), ours })
+    Ok(Provisions { scoreboard, events, life, listeners: descriptors.collect(), ours, queue: Channel::pair()? })
 }
 
 /// The end of a generation that a hook has not let begin. One that asked for the end has said why itself.

@@ -83,6 +83,7 @@ fn take_seat<L: Loader>(
         reporter: Reporter::new(provisions.events),
         life: provisions.life,
         entrances,
+        queue: provisions.queue,
         access_log: access_log.map(|file| AccessLog::new(file, format)),
         tls: None,
         terminated_early: assignment.early.terminate,

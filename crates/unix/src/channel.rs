@@ -52,8 +52,8 @@ impl Channel {
     }
 
     /// Sends one message if there is room for it now; says whether there was.
-    pub fn try_send(&self, message: &[u8]) -> io::Result<bool> {
-        match self.send_with(message, &[], MsgFlags::MSG_DONTWAIT) {
+    pub fn try_send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<bool> {
+        match self.send_with(message, descriptors, MsgFlags::MSG_DONTWAIT) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
@@ -187,12 +187,12 @@ mod tests {
     fn a_full_channel_is_said_to_be_full() {
         let (left, right) = Channel::pair().unwrap();
         let mut sent = 0;
-        while left.try_send(&[1; 1024]).unwrap() {
+        while left.try_send(&[1; 1024], &[]).unwrap() {
             sent += 1;
         }
         assert!(sent > 10, "{sent}");
         assert!(matches!(right.receive().unwrap(), Received::Message(..)));
-        assert!(left.try_send(&[1; 1024]).unwrap());
+        assert!(left.try_send(&[1; 1024], &[]).unwrap());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! - [`clock`]: a clock that all processes read alike
 //! - [`credentials`]: giving up privileges
 //! - [`daemon`]: leaving the terminal
+//! - [`epoll`]: waiting for many sockets at once
 //! - [`thread`]: threads that no signal disturbs
 //! - [`title`]: what `ps` shows
 //! - [`environment`]: changing environment variables while single-threaded
@@ -22,6 +23,7 @@ pub mod credentials;
 pub mod daemon;
 pub mod descriptor;
 pub mod environment;
+pub mod epoll;
 pub mod listener;
 pub mod poll;
 pub mod process;

@@ -14,7 +14,7 @@ use ferricorn_application::{Connection, Peer};
 use ferricorn_unix::listener::Address;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::connection;
+use crate::connection::{self, Origin};
 use crate::last_call;
 use crate::seat::Entrance;
 use crate::shared::{Phase, Shared};
@@ -26,7 +26,9 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// A listening socket on the worker's runtime.
 pub(crate) struct Acceptor {
     socket: Socket,
-    local: Peer,
+    /// Which one of them it is.
+    number: usize,
+    pub(crate) local: Peer,
     /// It ends with this server: nobody else has it.
     pub(crate) is_ours: bool,
 }
@@ -43,13 +45,13 @@ pub(crate) enum Accepted {
 
 impl Acceptor {
     /// Must be called within the runtime.
-    pub(crate) fn register(entrance: Entrance) -> io::Result<Self> {
+    pub(crate) fn register(number: usize, entrance: Entrance) -> io::Result<Self> {
         let Entrance { listener, is_ours } = entrance;
         let (socket, local) = match listener.address().clone() {
             Address::Tcp(address) => (Socket::Tcp(TcpListener::from_std(listener.into_tcp())?), Peer::Tcp(address)),
             Address::Unix(path) => (Socket::Unix(UnixListener::from_std(listener.into_unix())?), Peer::Unix(path)),
         };
-        Ok(Self { socket, local, is_ours })
+        Ok(Self { socket, number, local, is_ours })
     }
 
     pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
@@ -72,7 +74,8 @@ impl AsFd for Acceptor {
 }
 
 /// Accepts until the worker drains, and then what is nobody else's to accept.
-pub(crate) async fn run(shared: Rc<Shared>, number: usize, acceptor: Acceptor) {
+pub(crate) async fn run(shared: Rc<Shared>, acceptor: Acceptor) {
+    let number = acceptor.number;
     shared.acceptor_begins(number);
     while let Some(accepted) = poll_fn(|context| poll_next(&shared, number, &acceptor, context)).await
         && take(&shared, &acceptor, accepted).await.is_continue()
@@ -87,7 +90,7 @@ pub(crate) async fn run(shared: Rc<Shared>, number: usize, acceptor: Acceptor) {
 pub(crate) async fn take(shared: &Rc<Shared>, acceptor: &Acceptor, accepted: io::Result<Accepted>) -> ControlFlow<()> {
     match accepted {
         Ok(accepted) => {
-            if let Err(error) = welcome(shared, accepted, &acceptor.local) {
+            if let Err(error) = welcome(shared, accepted, acceptor) {
                 log::debug!("A connection ended while it was accepted: {error}");
             }
             // Its request may be here already; whether this worker is still idle shows then.
@@ -122,22 +125,18 @@ fn poll_next(
     }
 }
 
-fn welcome(shared: &Rc<Shared>, accepted: Accepted, local: &Peer) -> io::Result<()> {
-    let local = local.clone();
-    let (raw, connection) = match accepted {
+fn welcome(shared: &Rc<Shared>, accepted: Accepted, acceptor: &Acceptor) -> io::Result<()> {
+    let (raw, remote) = match accepted {
         Accepted::Tcp(stream, remote) => {
             // Inherited from the listener where we bound it; a socket passed to us may lack it.
             stream.set_nodelay(true)?;
-            let socket = connection::keep_open(&stream)?;
-            (Raw::Tcp(stream), Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() })
+            (Raw::Tcp(stream), remote)
         }
-        Accepted::Unix(stream) => {
-            let socket = connection::keep_open(&stream)?;
-            let remote = Peer::Unix(PathBuf::new());
-            (Raw::Unix(stream), Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() })
-        }
+        Accepted::Unix(stream) => (Raw::Unix(stream), Peer::Unix(PathBuf::new())),
     };
-    connection::serve(shared, raw, connection);
+    let (socket, local) = (connection::keep_open(&raw)?, acceptor.local.clone());
+    let connection = Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() };
+    connection::serve(shared, raw, connection, Origin { listener: acceptor.number, passed_on: false });
     Ok(())
 }
 

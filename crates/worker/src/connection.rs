@@ -26,6 +26,7 @@ use crate::proxy_protocol::Preface;
 use crate::refusal::Refusal;
 use crate::shared::{Activity, Job, Open, Shared};
 use crate::socket::{Raw, Socket};
+use crate::standing::Standing;
 use crate::wire::Wire;
 
 /// Hyper's own bound on the number of header fields; raising it costs it a faster path.
@@ -37,13 +38,25 @@ thread_local! {
     static NEXT_NUMBER: Cell<u64> = const { Cell::new(0) };
 }
 
+/// How a connection came to this worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The number of its listener.
+    pub(crate) listener: usize,
+    /// Another worker has had it: what comes before the first request has been.
+    pub(crate) passed_on: bool,
+}
+
 /// Serves a connection until either side ends it.
-pub(crate) fn serve(shared: &Rc<Shared>, raw: Raw, connection: Connection) {
+pub(crate) fn serve(shared: &Rc<Shared>, raw: Raw, connection: Connection, origin: Origin) {
     let number = NEXT_NUMBER.replace(NEXT_NUMBER.get() + 1);
     let activity = Rc::new(Activity::default());
     activity.last_progress.set(shared.tick.get());
+    activity.used.set(origin.passed_on);
     let notes = Rc::new(Notes::default());
     let client = Rc::new(Client {
+        number,
+        origin,
         shared: Rc::clone(shared),
         activity: Rc::clone(&activity),
         notes: Rc::clone(&notes),
@@ -54,7 +67,11 @@ pub(crate) fn serve(shared: &Rc<Shared>, raw: Raw, connection: Connection) {
     let ended = Ended { number, shared: Rc::clone(shared) };
     let task = tokio::task::spawn_local(async move {
         let _ended = ended;
-        match greet(&client.shared, raw, &client.connection, &client.activity).await {
+        let greeting = match origin.passed_on {
+            true => Greeting::Http1(Socket::Plain(raw)),
+            false => greet(&client.shared, raw, &client.connection, &client.activity).await,
+        };
+        match greeting {
             Greeting::Http1(socket) => speak_http(client, socket).await,
             // Boxed, as is the greeting: most connections need no room for it.
             Greeting::Http2(socket) => Box::pin(http2::speak(client, socket)).await,
@@ -80,7 +97,12 @@ impl Drop for Ended {
 }
 
 async fn speak_http(client: Rc<Client>, socket: Socket) {
-    let wire = client.wire(socket);
+    let mut wire = client.wire(socket);
+    if let Some(handover) = &client.shared.handover {
+        let standing = Arc::new(Standing::new(Arc::clone(&client.connection), client.origin.listener));
+        handover.enter(client.number, Arc::clone(&standing));
+        wire.may_go(standing);
+    }
     let settings = &client.shared.settings;
     let mut builder = http1::Builder::new();
     // A client that has sent its request and closed its half still gets its answer.
@@ -110,6 +132,8 @@ async fn speak_http(client: Rc<Client>, socket: Socket) {
 
 /// A connection, as those who serve it know it.
 pub(crate) struct Client {
+    number: u64,
+    origin: Origin,
     pub(crate) shared: Rc<Shared>,
     pub(crate) activity: Rc<Activity>,
     notes: Rc<Notes>,
@@ -130,7 +154,8 @@ impl std::error::Error for NoAnswer {}
 
 impl Client {
     fn wire(&self, socket: Socket) -> Wire {
-        let preface = Preface::expected(&self.shared.settings, &self.connection);
+        let expects = || Preface::expected(&self.shared.settings, &self.connection);
+        let preface = if self.origin.passed_on { None } else { expects() };
         let guard = Guard::new(Rc::clone(&self.shared.rules), Rc::clone(&self.notes), preface);
         Wire::new(socket, guard, Rc::clone(&self.notes), Rc::clone(&self.activity), Rc::clone(&self.shared))
     }

@@ -80,6 +80,11 @@ impl Notes {
         }
     }
 
+    /// Whether the parser has told of every request that it was given.
+    pub(crate) fn are_even(&self) -> bool {
+        self.passed.get() == self.parsed.get()
+    }
+
     /// What is known of the next request that comes from the parser.
     pub(crate) fn take(&self) -> Note {
         let number = self.parsed.get();
@@ -105,6 +110,11 @@ impl Guard {
     pub(crate) fn new(rules: Rc<Rules>, notes: Rc<Notes>, preface: Option<Preface>) -> Self {
         let state = preface.map_or_else(|| State::Head(HeadReader::default()), State::Preface);
         Self { state, announced: 0, rules, notes }
+    }
+
+    /// Whether what comes next is a head, of which nothing has been shown.
+    pub(crate) fn awaits_head(&self) -> bool {
+        matches!(self.state, State::Head(_))
     }
 
     /// Judges the first of these bytes.

@@ -4,7 +4,8 @@
 //! Everything happens on one thread; with threads of the application's, everything but its calls. The order in which a request passes through:
 //!
 //! - [`seat`]: what a worker is given when it is born
-//! - `accept`: takes connections while the worker is idle; `last_call`: and those that are nobody else's to take
+//! - `accept`: takes connections while the worker is idle; `last_call`: and those that are nobody else's to take; `takeover`:
+//!   and those that another worker hands over, `arrival`: as they are on their way
 //! - `greeting`: what comes before HTTP: `tls`, of `certificates`, chosen by `sni`, and which HTTP it is to be; `secured`: a
 //!   socket with TLS, `socket`: one with or without
 //! - `wire`: the client's socket as hyper sees it
@@ -19,13 +20,16 @@
 //!   `hints`: the one thing that goes past hyper; `tally`: what the access log will say
 //! - `crew`: in place of the pump's calls, those of threads; `thread`: such a thread and its side of a
 //!   call; `desk`: where it meets the main thread; `stream`: a body on its way from one to the other
-//! - `lookout`: a thread that looks after calls which take long
+//! - `lookout`: a thread that looks after calls which take long; `roster`: what it does then about the connections that could
+//!   be served by another worker; `standing`: whose one is; `handover`: the main thread's side of that; `pace`: how
+//!   long calls take
 //! - `shared`: the state that all of these share, serving, draining or leaving
 //! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s, which
 //!   `watch` hurries
 
 mod accept;
 mod answer;
+mod arrival;
 mod body;
 mod certificates;
 mod chunks;
@@ -37,6 +41,7 @@ mod farewell;
 mod fields;
 mod greeting;
 mod guard;
+mod handover;
 mod head;
 mod hints;
 mod http2;
@@ -44,12 +49,14 @@ mod http2;
 pub mod invariants;
 mod last_call;
 mod lookout;
+mod pace;
 mod parting;
 mod policy;
 mod proxy_protocol;
 mod pump;
 mod refusal;
 mod request_line;
+mod roster;
 mod rules;
 pub mod seat;
 mod secured;
@@ -58,8 +65,10 @@ mod signals;
 mod sni;
 mod socket;
 mod sources;
+mod standing;
 mod stream;
 mod sweep;
+mod takeover;
 mod tally;
 mod thread;
 pub mod tls;

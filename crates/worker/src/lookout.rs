@@ -23,6 +23,11 @@ pub(crate) trait Duty: Send {
     /// A call has gone on for that long. Says how much later to come back to it, if it goes on, or that this was all. To
     /// take long here is to keep the other duties waiting.
     fn attend(&mut self, call: &LongCall<'_>) -> Option<Duration>;
+
+    /// Spends a pause, which may end early, with something of its own to wait for; `false`: it has nothing.
+    fn wait(&mut self, _pause: Duration) -> bool {
+        false
+    }
 }
 
 /// A call that goes on, or did a moment ago.
@@ -80,6 +85,11 @@ impl Posts {
         if self.rests.load(Ordering::SeqCst) {
             self.wake();
         }
+    }
+
+    /// When the call at this post began, if one goes on.
+    pub(crate) fn call(&self, number: usize) -> Option<Duration> {
+        self.posts[number].call()
     }
 
     /// Its call has returned.
@@ -148,7 +158,7 @@ impl Lookout {
     fn look_out(mut self) {
         while !self.posts.closed.load(Ordering::SeqCst) {
             match self.look() {
-                Some(pause) => thread::park_timeout(pause),
+                Some(pause) => self.pause(pause),
                 None => self.rest(),
             }
         }
@@ -170,6 +180,13 @@ impl Lookout {
             next = due.fold(next, Duration::min);
         }
         (!quiet).then(|| next.saturating_sub(clock::monotonic()))
+    }
+
+    /// A call may end before that; then there is nothing to be missed.
+    fn pause(&mut self, pause: Duration) {
+        if !self.engagements.iter_mut().any(|engagement| engagement.duty.wait(pause)) {
+            thread::park_timeout(pause);
+        }
     }
 
     /// Until the next call begins.

@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::accept::{self, Acceptor};
 use crate::exchange::CallExchange;
+use crate::handover::Handover;
 use crate::hints::Hints;
 use crate::lookout;
 use crate::seat::Seat;
@@ -25,6 +26,7 @@ use crate::shared::{Job, Phase, Shared};
 use crate::signals::{self, Signals};
 use crate::sources::{self, Sources};
 use crate::sweep;
+use crate::takeover::Takeover;
 
 /// What a finished response gets to reach its client when the worker must leave at once.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -54,10 +56,18 @@ pub fn run<A: Application, E>(
 fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn Application) -> io::Result<()> {
     let runtime =
         Rc::new(Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?);
-    let shared = Shared::new(settings, seat.slot, seat.reporter, seat.access_log, seat.tls);
+    let (give, take) = seat.queue;
+    let shared = Shared::new(settings, seat.slot, seat.reporter, seat.access_log, seat.tls, give);
     runtime.block_on(async {
-        for (number, entrance) in seat.entrances.into_iter().enumerate() {
-            tokio::task::spawn_local(accept::run(Rc::clone(&shared), number, Acceptor::register(entrance)?));
+        let entrances = seat.entrances.into_iter().enumerate();
+        let acceptors = entrances.map(|(number, entrance)| Acceptor::register(number, entrance));
+        let acceptors = acceptors.collect::<io::Result<Vec<_>>>()?;
+        if shared.handover.is_some() {
+            let takeover = Takeover::new(take, acceptors.iter().map(|acceptor| acceptor.local.clone()).collect())?;
+            tokio::task::spawn_local(takeover.run(Rc::clone(&shared)));
+        }
+        for acceptor in acceptors {
+            tokio::task::spawn_local(accept::run(Rc::clone(&shared), acceptor));
         }
         tokio::task::spawn_local(sweep::run(Rc::clone(&shared)));
         tokio::task::spawn_local(report_failure(signals.obey(Rc::clone(&shared))));
@@ -79,7 +89,8 @@ fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn
         let watch = signals::watch_applications(Rc::clone(&shared), signals);
         runtime.block_on(async { drop(tokio::task::spawn_local(report_failure(watch))) });
     }
-    lookout::start(&shared.posts, Vec::new())?;
+    let duties = shared.handover.as_ref().map(Handover::duty).transpose()?;
+    lookout::start(&shared.posts, Vec::from_iter(duties))?;
     shared.slot.beat();
     shared.reporter.report(Kind::Ready)?;
     pump(&runtime, &shared, application, sources.as_deref());
@@ -137,6 +148,7 @@ pub(crate) enum Next {
 async fn next(shared: &Shared) -> Next {
     shared.note_turn();
     shared.deliver();
+    shared.settle_handover();
     if shared.has_queued() {
         tokio::task::yield_now().await;
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use ferricorn_telemetry::access_log::AccessLog;
 use ferricorn_telemetry::events::Reporter;
 use ferricorn_telemetry::scoreboard::SlotWriter;
+use ferricorn_unix::channel::Channel;
 use ferricorn_unix::listener::Listener;
 
 use crate::tls::Tls;
@@ -31,6 +32,8 @@ pub struct Seat {
     pub life: OwnedFd,
     /// What to accept from.
     pub entrances: Vec<Entrance>,
+    /// The ends of a queue that it shares with others like it: where to put connections, and where to take them.
+    pub queue: (Channel, Channel),
     /// The access log, opened while there were still privileges to do so.
     pub access_log: Option<AccessLog>,
     /// TLS, made while there were still the privileges to read its key.

@@ -14,6 +14,7 @@ use ferricorn_telemetry::access_log::{AccessLog, Entry};
 use ferricorn_telemetry::events::{Kind, Reporter};
 use ferricorn_telemetry::scoreboard::SlotWriter;
 use ferricorn_telemetry::statsd::Statsd;
+use ferricorn_unix::channel::Channel;
 use ferricorn_unix::clock;
 use http::HeaderValue;
 use tokio::sync::{Notify, oneshot};
@@ -22,8 +23,10 @@ use tokio::task::AbortHandle;
 use crate::answer::Answer;
 use crate::body::Room;
 use crate::crew::Crew;
+use crate::handover::Handover;
 use crate::hints::Route;
 use crate::lookout::Posts;
+use crate::pace::Pace;
 use crate::parting::Parting;
 use crate::policy::Policy;
 use crate::rules::Rules;
@@ -122,6 +125,9 @@ pub(crate) struct Shared {
     pub(crate) crew: Option<Crew>,
     /// Where each thread that makes calls says in which one it is; the main thread's is the first.
     pub(crate) posts: Arc<Posts>,
+    pub(crate) pace: Pace,
+    /// Where connections can be handed over to other workers.
+    pub(crate) handover: Option<Handover>,
     queue: RefCell<VecDeque<Job>>,
     /// Answers on their way to their connections. They are delivered from within the runtime: to
     /// wake a task from outside costs a system call each time.
@@ -164,7 +170,9 @@ impl Shared {
         reporter: Reporter,
         access_log: Option<AccessLog>,
         tls: Option<Tls>,
+        queue: Channel,
     ) -> Rc<Self> {
+        let posts = Posts::new(settings.threads.max(1));
         let jitter = fastrand::u64(0..=settings.max_requests_jitter);
         let share = (settings.max_requests > 0).then(|| settings.max_requests + jitter);
         Rc::new(Self {
@@ -174,7 +182,9 @@ impl Shared {
             server_header: settings.server_header.as_deref().and_then(|text| HeaderValue::from_str(text).ok()),
             statsd: open_statsd(&settings),
             tls,
-            posts: Posts::new(settings.threads.max(1)),
+            handover: Handover::makes_sense(&settings).then(|| Handover::new(queue, &settings, Arc::clone(&posts))),
+            posts,
+            pace: Pace::default(),
             crew: settings.multithread.then(|| Crew::new(settings.threads.max(1))),
             settings,
             slot,
@@ -227,6 +237,9 @@ impl Shared {
     pub(crate) fn drain(&self, grace: Duration) {
         if self.phase.get() == Phase::Serving {
             self.phase.set(Phase::Draining { until: Instant::now() + grace });
+            if let Some(handover) = &self.handover {
+                handover.close();
+            }
             self.changed.notify_one();
             self.wake_acceptors(|_| true);
         }
@@ -246,7 +259,13 @@ impl Shared {
 
     /// Whether responses must close their connections.
     pub(crate) fn closes_connections(&self) -> bool {
-        self.phase.get() != Phase::Serving || self.settings.keepalive.is_zero()
+        self.phase.get() != Phase::Serving || self.settings.keepalive.is_zero() || self.sends_clients_away()
+    }
+
+    /// Where the next request of a client may have to wait for a long call, and its connection cannot be handed over, a new one
+    /// finds a worker that is idle.
+    fn sends_clients_away(&self) -> bool {
+        self.handover.is_none() && self.crew.is_none() && self.settings.workers > 1 && self.pace.is_slow()
     }
 
     pub(crate) fn push(&self, job: Job) {
@@ -287,6 +306,9 @@ impl Shared {
 
     pub(crate) fn connection_ended(&self, number: u64) {
         self.open.borrow_mut().remove(&number);
+        if let Some(handover) = &self.handover {
+            handover.strike(number);
+        }
         self.wake_held_back();
         self.changed.notify_one();
     }
@@ -368,8 +390,10 @@ impl Shared {
     /// The call has returned.
     pub(crate) fn end_call(&self) {
         self.in_call.set(false);
+        let began = self.posts.call(0);
         self.posts.end(0);
         self.read_clock();
+        self.pace.note(began.unwrap_or_default(), self.now.get());
         self.slot.end_call();
         self.count_served();
         if !self.has_queued() {
@@ -440,7 +464,25 @@ impl Shared {
         *self.tick_waker.borrow_mut() = Some(waker.clone());
     }
 
+    /// There is a call that may be a long one.
+    pub(crate) fn must_be_cautious(&self) -> bool {
+        self.pace.expects_long(self.now.get()) && (self.in_call.get() || self.has_queued())
+    }
+
+    /// A long call has ended, or may have: connections that were handed over meanwhile are closed, which leaves them open where
+    /// they are now, and those that were not read from are. To be called from within the runtime.
+    pub(crate) fn settle_handover(&self) {
+        let Some(handover) = &self.handover else { return };
+        for number in handover.take_passed() {
+            if let Some(task) = self.open.borrow().get(&number).and_then(|open| open.task.as_ref()) {
+                task.abort();
+            }
+        }
+        handover.resume();
+    }
+
     pub(crate) fn tick_passed(&self) {
+        self.settle_handover();
         self.allow_as_many_as_ended();
         if self.settings.reload && self.tick.get().is_multiple_of(TICKS_BETWEEN_LOOKS) {
             self.look_at_sources.set(true);

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,6 +13,7 @@ use crate::guard::{Guard, Notes, Step};
 use crate::refusal::Refusal;
 use crate::shared::{Activity, Shared};
 use crate::socket::Socket;
+use crate::standing::Standing;
 
 /// Head and body together up to this many bytes go out in one plain write, which costs the kernel
 /// less than a vectored one.
@@ -56,6 +58,10 @@ pub(crate) struct Wire {
     refusal: Option<Refusal>,
     /// The client has closed its side.
     ended: bool,
+    /// Of a connection that may be handed over between two requests.
+    standing: Option<Arc<Standing>>,
+    /// Nothing of an answer is left here or with hyper.
+    flushed: bool,
     activity: Rc<Activity>,
     shared: Rc<Shared>,
 }
@@ -68,7 +74,38 @@ impl Wire {
         activity: Rc<Activity>,
         shared: Rc<Shared>,
     ) -> Self {
-        Self { socket, guard, held: Held::default(), notes, refusal: None, ended: false, activity, shared }
+        let held = Held::default();
+        let (refusal, ended, standing, flushed) = (None, false, None, true);
+        Self { socket, guard, held, notes, refusal, ended, standing, flushed, activity, shared }
+    }
+
+    /// Lets this connection be handed over between two requests.
+    pub(crate) fn may_go(&mut self, standing: Arc<Standing>) {
+        self.standing = Some(standing);
+    }
+
+    /// Whether the socket may be read from now; if not, the task is woken when it may, if ever.
+    fn may_read(&self, context: &Context<'_>) -> bool {
+        match (&self.standing, &self.shared.handover) {
+            (Some(standing), Some(handover)) => {
+                let cautious = self.shared.must_be_cautious();
+                !handover.withholds(standing, cautious, context.waker()) && handover.claim(standing)
+            }
+            _ => true,
+        }
+    }
+
+    /// There is nothing to read: if nothing is left of the last request either, the connection is no more than its socket.
+    fn offer(&self) {
+        if let Some(standing) = &self.standing
+            && self.flushed
+            && !self.activity.busy.get()
+            && self.held.is_empty()
+            && self.guard.awaits_head()
+            && self.notes.are_even()
+        {
+            standing.offer();
+        }
     }
 
     /// Something moved, be it the end of the stream.
@@ -110,8 +147,16 @@ impl Wire {
     /// Reads straight into hyper's buffer. What cannot go on as it is, is taken out again and held.
     /// `false`: the stream has ended.
     fn poll_direct(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        if !self.may_read(context) {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        let Poll::Ready(read) = Pin::new(&mut self.socket).poll_read(context, buffer) else {
+            self.offer();
+            return Poll::Pending;
+        };
+        read?;
+        self.flushed = false;
         self.note_read();
         self.note_head();
         let arrived = buffer.filled().len() > before;
@@ -235,6 +280,8 @@ impl AsyncWrite for Wire {
         if result.is_pending() {
             self.activity.write_blocked.set(true);
         }
+        // Hyper asks for this once it has written all it has; while the answer is on its way it may have more.
+        self.flushed = !self.activity.busy.get();
         result
     }
 

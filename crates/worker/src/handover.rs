@@ -1,0 +1,83 @@
+//! Handing connections over to other workers, as the main thread sees it: which may go, which have gone, and which it had
+//! better not read from while it is in a long call.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::task::Waker;
+
+use ferricorn_settings::Settings;
+use ferricorn_unix::channel::Channel;
+use ferricorn_unix::clock;
+
+use crate::lookout::{Duty, Posts};
+use crate::pace::LONG_CALL;
+use crate::roster::{Patrol, Roster};
+use crate::standing::Standing;
+
+/// See the module.
+pub(crate) struct Handover {
+    roster: Arc<Roster>,
+    posts: Arc<Posts>,
+    /// Readers that wait for the end of the call.
+    withheld: RefCell<Vec<Waker>>,
+}
+
+impl Handover {
+    /// Whether there is anybody to hand over to, and anything: a worker with threads has one for the next request, and the state of
+    /// TLS cannot leave its process.
+    pub(crate) fn makes_sense(settings: &Settings) -> bool {
+        settings.workers > 1 && !settings.multithread && settings.tls.is_none() && !settings.keepalive.is_zero()
+    }
+
+    pub(crate) fn new(queue: Channel, settings: &Settings, posts: Arc<Posts>) -> Self {
+        let roster = Arc::new(Roster::new(queue, settings.worker_connections));
+        Self { roster, posts, withheld: RefCell::default() }
+    }
+
+    /// What the lookout is to do.
+    pub(crate) fn duty(&self) -> io::Result<Box<dyn Duty>> {
+        Ok(Box::new(Patrol::new(Arc::clone(&self.roster), Arc::clone(&self.posts))?))
+    }
+
+    /// A connection that may go from now on, whenever it is offered.
+    pub(crate) fn enter(&self, number: u64, standing: Arc<Standing>) {
+        self.roster.enter(number, standing);
+    }
+
+    /// It has ended.
+    pub(crate) fn strike(&self, number: u64) {
+        self.roster.strike(number);
+    }
+
+    /// The worker drains: what it has it keeps, because it may be the last to take anything.
+    pub(crate) fn close(&self) {
+        self.roster.close();
+    }
+
+    /// Connections that are not this worker's any more.
+    pub(crate) fn take_passed(&self) -> Vec<u64> {
+        self.roster.take_passed()
+    }
+
+    /// Whether the main thread may read. Whoever is not allowed to will never be.
+    pub(crate) fn claim(&self, standing: &Standing) -> bool {
+        self.roster.claim(standing)
+    }
+
+    /// A request that is read waits for the calls that come before it; one that is not read can still go elsewhere. So none is
+    /// read in a long call that pumps, nor, with `cautious`, in one that may become long.
+    pub(crate) fn withholds(&self, standing: &Standing, cautious: bool, waker: &Waker) -> bool {
+        let is_long = |began| clock::monotonic().saturating_sub(began) >= LONG_CALL;
+        let withholds = standing.is_offered() && (cautious || self.posts.call(0).is_some_and(is_long));
+        if withholds {
+            self.withheld.borrow_mut().push(waker.clone());
+        }
+        withholds
+    }
+
+    /// The call is over. To be called from within the runtime.
+    pub(crate) fn resume(&self) {
+        self.withheld.borrow_mut().drain(..).for_each(Waker::wake);
+    }
+}

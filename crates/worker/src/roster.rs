@@ -1,0 +1,199 @@
+//! The connections that could be served by another worker, and the lookout's duty to see to it: when a request arrives on one
+//! of them while the main thread is in a long call, the connection goes to the queue that all workers share.
+//!
+//! Between two requests nothing belongs to a connection but its socket, so there is nothing to hand over but a descriptor. The
+//! queue keeps it until a worker is idle, be it this one.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ferricorn_unix::channel::Channel;
+use ferricorn_unix::descriptor;
+use ferricorn_unix::epoll::Watched;
+
+use crate::arrival;
+use crate::lookout::{Duty, LongCall, Posts};
+use crate::pace::LONG_CALL;
+use crate::standing::{Claim, Standing};
+
+/// The post of the main thread, which makes the calls.
+const MAIN_THREAD: usize = 0;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    /// The end of the queue that takes.
+    queue: Channel,
+    /// With so many connections the worker is full, and others may be, too: then everybody stays where they are.
+    most: usize,
+    /// Held by the main thread for moments, by the lookout while it passes one connection on.
+    books: Mutex<Books>,
+    /// There is something in `passed`.
+    has_passed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    entries: HashMap<u64, Entry>,
+    /// Connections that another worker has or will have, and that the main thread does not know of yet.
+    passed: Vec<u64>,
+    /// Nothing is passed on any more.
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    standing: Arc<Standing>,
+    /// The lookout waits for it. A worker whose calls are short has none of these.
+    watched: bool,
+}
+
+/// The main thread's side.
+impl Roster {
+    pub(crate) fn new(queue: Channel, most: usize) -> Self {
+        Self { queue, most, books: Mutex::default(), has_passed: AtomicBool::new(false) }
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn enter(&self, number: u64, standing: Arc<Standing>) {
+        self.books().entries.insert(number, Entry { standing, watched: false });
+    }
+
+    pub(crate) fn strike(&self, number: u64) {
+        self.books().entries.remove(&number);
+    }
+
+    /// Nothing is passed on after this.
+    pub(crate) fn close(&self) {
+        self.books().closed = true;
+    }
+
+    /// Those that are to be forgotten: another worker has them.
+    pub(crate) fn take_passed(&self) -> Vec<u64> {
+        if !self.has_passed.swap(false, Ordering::Relaxed) {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.books().passed)
+    }
+
+    /// Whether the main thread may read.
+    pub(crate) fn claim(&self, standing: &Standing) -> bool {
+        loop {
+            match standing.claim() {
+                Claim::Granted => return true,
+                Claim::Passed => return false,
+                // The lookout has the books until it is through with this connection.
+                Claim::Pending => drop(self.books()),
+            }
+        }
+    }
+}
+
+/// The lookout's side.
+impl Roster {
+    fn watch_new(&self, watched: &Watched) -> io::Result<()> {
+        for (number, entry) in self.books().entries.iter_mut().filter(|(_, entry)| !entry.watched) {
+            watched.add(entry.standing.connection.socket.as_fd(), *number)?;
+            entry.watched = true;
+        }
+        Ok(())
+    }
+
+    fn pass_on(&self, number: u64, watched: &Watched) -> io::Result<()> {
+        let mut books = self.books();
+        if books.closed || books.entries.len() >= self.most {
+            return Ok(());
+        }
+        let Some(standing) = books.entries.get(&number).map(|entry| Arc::clone(&entry.standing)) else { return Ok(()) };
+        if !standing.hold() {
+            return Ok(());
+        }
+        let socket = standing.connection.socket.as_fd();
+        let sent = self.send(&standing, socket);
+        let passed = matches!(sent, Ok(true));
+        standing.release(passed);
+        if passed {
+            books.entries.remove(&number);
+            books.passed.push(number);
+            self.has_passed.store(true, Ordering::Relaxed);
+            // The socket lives on with others: it would be watched for ever.
+            watched.remove(socket)?;
+        }
+        sent.map(drop)
+    }
+
+    /// Says whether the connection is in the queue now; not so one that has ended or a queue that is full.
+    fn send(&self, standing: &Standing, socket: BorrowedFd<'_>) -> io::Result<bool> {
+        match descriptor::peek(socket, &mut [0]) {
+            Ok(0) => Ok(false),
+            Ok(_) => self.queue.try_send(&arrival::describe(standing)?, &[socket]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The duty.
+pub(crate) struct Patrol {
+    roster: Arc<Roster>,
+    posts: Arc<Posts>,
+    watched: Watched,
+    /// The long call that goes on.
+    call: Option<Duration>,
+}
+
+impl Patrol {
+    pub(crate) fn new(roster: Arc<Roster>, posts: Arc<Posts>) -> io::Result<Self> {
+        Ok(Self { roster, posts, watched: Watched::none()?, call: None })
+    }
+
+    fn goes_on(&self) -> bool {
+        self.call.is_some() && self.posts.call(MAIN_THREAD) == self.call
+    }
+
+    /// Passes on what has a request, and what gets one within this time.
+    fn pass_on(&self, limit: Duration) {
+        let ready = self.watched.wait(limit).unwrap_or_else(|error| {
+            log::error!("Cannot wait for requests of others during a long call: {error}");
+            std::thread::sleep(limit);
+            Vec::new()
+        });
+        for number in ready {
+            if self.goes_on()
+                && let Err(error) = self.roster.pass_on(number, &self.watched)
+            {
+                log::debug!("A connection was not passed on to another worker: {error}");
+            }
+        }
+    }
+}
+
+impl Duty for Patrol {
+    fn after(&self) -> Duration {
+        LONG_CALL
+    }
+
+    fn attend(&mut self, call: &LongCall<'_>) -> Option<Duration> {
+        self.call = Some(call.began);
+        if let Err(error) = self.roster.watch_new(&self.watched) {
+            log::error!("Cannot watch connections during a long call: {error}");
+        }
+        self.pass_on(Duration::ZERO);
+        Some(LONG_CALL)
+    }
+
+    fn wait(&mut self, pause: Duration) -> bool {
+        let goes_on = self.goes_on();
+        if goes_on {
+            self.pass_on(pause);
+        }
+        goes_on
+    }
+}

@@ -1,0 +1,72 @@
+//! Who may read from a connection: the main thread, or, between two requests, the lookout, which passes it on to another
+//! worker. One word decides.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use ferricorn_application::Connection;
+
+/// The main thread reads, or there is more to it than the socket.
+const OURS: u8 = 0;
+/// There is nothing to it but the socket, and whoever comes first may have it.
+const OFFERED: u8 = 1;
+/// The lookout is about to pass it on.
+const HELD: u8 = 2;
+/// Another worker has it.
+const PASSED: u8 = 3;
+
+/// What the main thread learns when it wants to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It may.
+    Granted,
+    /// That will be known in a moment.
+    Pending,
+    /// Never again.
+    Passed,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    word: AtomicU8,
+    pub(crate) connection: Arc<Connection>,
+    /// The number of the listener that it came from.
+    pub(crate) listener: usize,
+}
+
+impl Standing {
+    pub(crate) fn new(connection: Arc<Connection>, listener: usize) -> Self {
+        Self { word: AtomicU8::new(OURS), connection, listener }
+    }
+
+    /// The main thread wants to read.
+    pub(crate) fn claim(&self) -> Claim {
+        let claimed = self.word.compare_exchange(OFFERED, OURS, Ordering::Acquire, Ordering::Acquire);
+        match claimed {
+            Ok(_) | Err(OURS) => Claim::Granted,
+            Err(HELD) => Claim::Pending,
+            Err(_) => Claim::Passed,
+        }
+    }
+
+    /// The main thread has found nothing to read, and has nothing else of this connection.
+    pub(crate) fn offer(&self) {
+        self.word.store(OFFERED, Ordering::Release);
+    }
+
+    /// Whether it is the main thread's no more than anybody's.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.word.load(Ordering::Relaxed) == OFFERED
+    }
+
+    /// The lookout wants to pass it on.
+    pub(crate) fn hold(&self) -> bool {
+        self.word.compare_exchange(OFFERED, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// What came of that.
+    pub(crate) fn release(&self, passed: bool) {
+        self.word.store(if passed { PASSED } else { OFFERED }, Ordering::Release);
+    }
+}

@@ -1,0 +1,295 @@
+//! Fairness among workers: nobody waits for a busy one while another has nothing to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use crate::harness::connection::Address;
+use crate::harness::process::{alive, send, wait_gone};
+use crate::harness::strict::{Load, Mode};
+use crate::harness::tls::secure;
+use crate::harness::wait::stays;
+use crate::harness::{Connection, Launch, Server};
+
+const CLOSES: &str = "Gunicorn's sync worker keeps no connection";
+/// How long something is watched that is not to happen.
+const WATCH: Duration = Duration::from_millis(500);
+/// Answers in which shares show.
+const ENOUGH: usize = 1200;
+/// Connections that are opened before a worker has enough of them.
+const MOST: usize = 200;
+
+fn two() -> Launch {
+    Launch::app("fair").args("--workers 2 --keep-alive 60")
+}
+
+/// So many connections that one and the same worker has, and that worker.
+#[track_caller]
+fn pinned(server: &Server, address: &Address, count: usize) -> (Vec<Connection>, String) {
+    let mut had = BTreeMap::<String, Vec<Connection>>::new();
+    for _ in 0..MOST {
+        let mut connection = Connection::open(address).expect("the server listens");
+        let worker = connection.get("/pid").text();
+        let of_worker = had.entry(worker.clone()).or_default();
+        of_worker.push(connection);
+        if of_worker.len() == count {
+            return (had.remove(&worker).expect("it was there just now"), worker);
+        }
+    }
+    panic!("no worker has {count} of {MOST} connections; log:\n{}", server.log());
+}
+
+/// Begins a call that goes on until `let_go`.
+#[track_caller]
+fn hold(server: &Server, connection: &mut Connection, gate: &str) {
+    connection.send(format!("GET /gate?{gate} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    server.wait_for(gate, || server.workdir().has(&format!("{gate}.entered")).then_some(()));
+}
+
+#[track_caller]
+fn let_go(server: &Server, connection: &mut Connection, gate: &str, worker: &str) {
+    server.write(gate, "");
+    connection.response().expect(200, worker);
+}
+
+/// With equal work all workers do the same share of it, on new connections and on kept ones.
+#[test]
+fn equal_work_is_shared_equally() {
+    let server = Launch::app("fair").args("--workers 4").start();
+    let workers = server.wait_workers(4);
+    let mut serving = BTreeSet::new();
+    server.wait_for("an answer of each worker", || {
+        serving.insert(server.serving_pid());
+        (serving.len() == workers.len()).then_some(())
+    });
+    let counts = |close: bool| {
+        let (answered, header) = (AtomicUsize::new(0), if close { "Connection: close\r\n" } else { "" });
+        let client = || {
+            let (mut kept, mut seen) = (None, Vec::new());
+            while answered.fetch_add(1, Ordering::Relaxed) < ENOUGH {
+                let mut connection = kept.take().unwrap_or_else(|| server.connect());
+                connection.send(format!("GET /work HTTP/1.1\r\nHost: x\r\n{header}\r\n"));
+                let response = connection.response();
+                seen.push(response.text());
+                kept = (!response.head.closes()).then_some(connection);
+            }
+            seen
+        };
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..16).map(|_| scope.spawn(client)).collect();
+            let seen = clients.into_iter().flat_map(|client| client.join().unwrap());
+            seen.fold(BTreeMap::<String, usize>::new(), |mut counts, worker| {
+                *counts.entry(worker).or_default() += 1;
+                counts
+            })
+        })
+    };
+    for close in [true, false] {
+        let counts = counts(close);
+        let (least, most) = (counts.values().min().unwrap(), counts.values().max().unwrap());
+        assert!(counts.len() == 4 && 2 * most <= 3 * least, "close: {close}, {counts:?}");
+    }
+}
+
+/// A request on a kept connection does not wait for a long call of the worker that has the connection: an idle one answers,
+/// and keeps the connection.
+#[test]
+fn a_kept_connection_goes_to_an_idle_worker() {
+    only_ferricorn!(CLOSES);
+    let server = two().start();
+    server.wait_workers(2);
+    let (mut connections, busy) = pinned(&server, &server.address(), 3);
+    let (mut kept, mut idle, mut held) = three(&mut connections);
+    hold(&server, &mut held, "gate");
+    let other = kept.get("/pid").text();
+    assert_ne!(other, busy);
+    // On the way it has lost nothing: it is at home where it is now.
+    for _ in 0..20 {
+        kept.get("/pid").expect(200, &other);
+    }
+    kept.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel");
+    kept.send("lo");
+    kept.response().expect(200, "hello");
+    let_go(&server, &mut held, "gate", &busy);
+    // Who asks for nothing stays; and the worker has forgotten the one that went.
+    idle.get("/pid").expect(200, &busy);
+    kept.get("/pid").expect(200, &other);
+    held.get("/pid").expect(200, &busy);
+}
+
+fn three(connections: &mut Vec<Connection>) -> (Connection, Connection, Connection) {
+    let mut next = || connections.pop().expect("there are three");
+    (next(), next(), next())
+}
+
+/// The same over a Unix socket.
+#[test]
+fn unix_sockets_are_handed_over_too() {
+    only_ferricorn!(CLOSES);
+    let server = two().also_bind("unix:socket").start();
+    server.wait_workers(2);
+    let address = Address::Unix(server.workdir().join("socket"));
+    let (mut connections, busy) = pinned(&server, &address, 3);
+    let (mut kept, _, mut held) = three(&mut connections);
+    hold(&server, &mut held, "gate");
+    assert_ne!(kept.get("/pid").text(), busy);
+    let_go(&server, &mut held, "gate", &busy);
+}
+
+/// Who the client is, by its socket or by its proxy's word, is known to the next worker, which does not ask again.
+#[test]
+fn a_connection_keeps_its_name() {
+    only_ferricorn!(CLOSES);
+    let server = two().args("--proxy-protocol v1").start();
+    server.wait_workers(2);
+    let header = "PROXY TCP4 10.0.0.9 10.0.0.1 1234 443\r\n";
+    let (mut connections, busy) = pinned(&server, &server.address(), 2);
+    let (mut held, mut plain) = (connections.pop().unwrap(), connections.pop().unwrap());
+    let mut proxied = (0..MOST).find_map(|_| {
+        let mut connection = server.connect();
+        connection.send(header);
+        connection.get("/pid").text().eq(&busy).then_some(connection)
+    });
+    let proxied = proxied.as_mut().expect("each worker takes connections");
+    let (told, port) = (proxied.get("/who").text(), plain.local_port());
+    assert!(told.starts_with(&format!("{busy} 10.0.0.9 1234 10.0.0.1 ")), "{told}");
+    hold(&server, &mut held, "gate");
+    let facts = |text: &str| text.split_once(' ').map(|(pid, facts)| (pid.to_owned(), facts.to_owned())).unwrap();
+    let (worker, passed_on) = facts(&proxied.get("/who").text());
+    assert_ne!(worker, busy);
+    assert_eq!(passed_on, facts(&told).1);
+    let (worker, passed_on) = facts(&plain.get("/who").text());
+    assert_ne!(worker, busy);
+    assert!(passed_on.starts_with(&format!("127.0.0.1 {port} - ")), "{passed_on}");
+    // A name may be given before the first request, by whomever it was served.
+    plain.send(format!("{header}GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_eq!(plain.response().status(), 400);
+    let_go(&server, &mut held, "gate", &busy);
+}
+
+/// While all workers are busy a request waits for whichever is idle first.
+#[test]
+fn who_is_idle_first_serves() {
+    only_ferricorn!(CLOSES);
+    let server = two().start();
+    server.wait_workers(2);
+    let (mut connections, busy) = pinned(&server, &server.address(), 3);
+    let (mut kept, mut second, mut first) = three(&mut connections);
+    hold(&server, &mut first, "first");
+    hold(&server, &mut second, "second");
+    kept.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut other = String::new();
+    assert!(stays(WATCH, || !server.workdir().has("second")));
+    server.write("second", "");
+    second.response().text().clone_into(&mut other);
+    assert_ne!(other, busy);
+    kept.response().expect(200, &other);
+    let_go(&server, &mut first, "first", &busy);
+}
+
+/// A response that is streamed for long holds up no other request either.
+#[test]
+fn a_long_stream_holds_up_nobody() {
+    only_ferricorn!(CLOSES);
+    let server = two().start();
+    server.wait_workers(2);
+    let (mut connections, busy) = pinned(&server, &server.address(), 3);
+    let (mut kept, mut second, mut streamed) = three(&mut connections);
+    streamed.send("GET /stream?gate HTTP/1.1\r\nHost: x\r\n\r\n");
+    streamed.head();
+    // It has gone on for longer than a moment.
+    for _ in 0..10 {
+        assert_eq!(streamed.chunk(), b".");
+    }
+    let other = kept.get("/pid").text();
+    assert_ne!(other, busy);
+    // One more: it was not chance.
+    second.get("/pid").expect(200, &other);
+    server.write("gate", "");
+    while streamed.chunk() == b"." {}
+    assert_eq!(streamed.chunk(), b"");
+    streamed.get("/pid").expect(200, &busy);
+}
+
+/// Requests that a busy worker has not read are answered though it is killed.
+#[test]
+fn a_killed_worker_keeps_no_request_from_being_answered() {
+    only_ferricorn!(CLOSES);
+    let server = two().start();
+    server.wait_workers(2);
+    let (mut connections, busy) = pinned(&server, &server.address(), 3);
+    let (mut kept, mut second, mut first) = three(&mut connections);
+    hold(&server, &mut first, "first");
+    hold(&server, &mut second, "second");
+    kept.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+    // The time in which a call becomes a long one has passed.
+    assert!(stays(WATCH, || alive(busy.parse().map(Pid::from_raw).unwrap())));
+    let old: Pid = busy.parse().map(Pid::from_raw).unwrap();
+    send(old, Signal::SIGKILL);
+    wait_gone(old);
+    assert_eq!(kept.response().status(), 200);
+    server.write("second", "");
+    assert_eq!(second.response().status(), 200);
+}
+
+/// In a stop what waits for a busy worker is still answered, by that one or another.
+#[test]
+fn a_stop_loses_nobody() {
+    only_ferricorn!(CLOSES);
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let server = two().start();
+        server.wait_workers(2);
+        let (mut connections, busy) = pinned(&server, &server.address(), 3);
+        let (mut kept, mut second, mut first) = three(&mut connections);
+        hold(&server, &mut first, "first");
+        hold(&server, &mut second, "second");
+        kept.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert!(stays(WATCH, || server.ended().is_none()));
+        server.signal(signal);
+        server.write("second", "");
+        assert_eq!(second.response().status(), 200);
+        assert_eq!(kept.response().status(), 200);
+        let_go(&server, &mut first, "first", &busy);
+    }
+}
+
+/// Under load of short and long calls, while everything is replaced, not one request is lost on its way.
+#[test]
+fn nothing_is_lost_on_the_way() {
+    let server = Launch::app("fair").args("--workers 3 --max-requests 300").start();
+    server.wait_workers(3);
+    let load = Load::start(&server.address(), &[[Mode::KeepAlive; 12].as_slice(), &[Mode::Close; 2]].concat());
+    for signal in [Signal::SIGHUP, Signal::SIGTTIN, Signal::SIGHUP, Signal::SIGTTOU] {
+        let wanted = load.right() + 700;
+        server.wait_for("progress of the clients", || (load.right() >= wanted).then_some(()));
+        server.signal(signal);
+    }
+    let wanted = load.right() + 1000;
+    server.wait_for("progress of the clients", || (load.right() >= wanted).then_some(()));
+    let tally = load.finish();
+    assert!(tally.anomalies.is_empty(), "{tally:?}");
+}
+
+/// Where a connection cannot be handed over, a worker whose calls are long closes it, so that the next request goes to an idle
+/// one; connections of a worker whose calls are short are kept.
+#[test]
+fn slow_workers_close_what_they_cannot_hand_over() {
+    only_ferricorn!(CLOSES);
+    let server = secure("fair").args("--workers 2 --keep-alive 60").start();
+    server.wait_workers(2);
+    let mut connection = server.connect();
+    for _ in 0..50 {
+        assert!(!connection.get("/pid").head.closes());
+    }
+    assert!(connection.get("/sleep?200").head.closes());
+    connection.drain();
+    // One worker has nobody else to send its clients to.
+    let server = secure("fair").args("--workers 1 --keep-alive 60").start();
+    let mut connection = server.connect();
+    assert!(!connection.get("/sleep?200").head.closes());
+    assert!(!connection.get("/pid").head.closes());
+}
