@@ -25,8 +25,9 @@ ban ferricorn-telemetry tokio hyper rustls h2 pyo3
 ban ferricorn-mold tokio hyper rustls h2 pyo3 ferricorn-arbiter ferricorn-worker
 ban ferricorn-arbiter tokio hyper rustls h2 pyo3 ferricorn-worker
 ban ferricorn-pool pyo3 hyper ferricorn-settings ferricorn-telemetry ferricorn-arbiter ferricorn-mold ferricorn-worker
-ban ferricorn-worker pyo3 ferricorn-arbiter ferricorn-mold
-ban ferricorn-server pyo3
+ban ferricorn-worker pyo3 ferricorn-arbiter ferricorn-mold axum tower
+ban ferricorn-server pyo3 axum tower
+ban ferricorn pyo3 axum tower
 
 for manifest in crates/*/Cargo.toml; do
     if grep --quiet '^ferricorn-python-bridge' "$manifest"; then

@@ -10,7 +10,7 @@
 //! `harness/` starts servers, talks to them and cleans up; `promises/` holds the tests, one file per topic;
 //! `differential/` sends the raw requests of `requests/` to both servers and compares the answers, as it does those of
 //! `apps/answering.py`, with `responses/`;
-//! `apps/` holds the Python applications that the servers run.
+//! `apps/` holds the applications that the servers run: Python files, and one in Rust.
 
 #[macro_use]
 mod harness;

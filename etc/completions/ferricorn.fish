@@ -120,5 +120,6 @@ complete -c ferricorn -l enable-backlog-metric -d 'report how many connections w
 complete -c ferricorn -l suppress-ragged-eofs -d 'take a TLS connection cut short for one that was closed [True]'
 complete -c ferricorn -l do-handshake-on-connect -d 'do the TLS handshake right at accept [False] (without effect)'
 complete -c ferricorn -l no-control-socket -d 'do without the control socket [False] (without effect)'
+complete -c ferricorn -l recycle-after-panic -d 'replace a worker in which a handler of a native application has panicked'
 complete -c ferricorn -l explain-config -d 'print every setting with its value and where it came from, then do as check_config'
 complete -c ferricorn -s h -l help -d 'Print help'

@@ -47,6 +47,18 @@ impl Launch {
         Self { executable: target::binaries().join("python"), ..Self::bare().no_bind() }.args(words)
     }
 
+    /// The native application of these tests.
+    pub(crate) fn native() -> Self {
+        Self { executable: env!("CARGO_BIN_EXE_native").into(), ..Self::bare() }
+    }
+
+    /// The same as the file `shop` of its own, which can be replaced: see [`Workdir::install`].
+    pub(crate) fn installed(image: &str) -> Self {
+        let launch = Self::bare();
+        launch.workdir.install(image);
+        launch.by("shop")
+    }
+
     /// Starts `executable` in place of the target's command, a path relative to the server's directory.
     pub(crate) fn by(mut self, executable: &str) -> Self {
         self.executable = self.workdir.join(executable);

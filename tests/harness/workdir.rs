@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -50,6 +51,15 @@ impl Workdir {
         let fresh = path.with_extension("being-written");
         fs::write(&fresh, text).expect("a file can be written");
         fs::rename(&fresh, &path).expect("a file can be put in its place");
+    }
+
+    /// Puts the native application into the file `shop`, as another program: one that holds the word `image`. This process
+    /// never writes to it: a child that is forked meanwhile would keep it from being started.
+    pub(crate) fn install(&self, image: &str) {
+        let script = r#"cp "$1" fresh && printf '\n%s' "$2" >> fresh && mv fresh shop"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", script, "sh", env!("CARGO_BIN_EXE_native"), image]).current_dir(self.path());
+        assert!(shell.status().expect("a shell can be started").success(), "the program cannot be installed");
     }
 
     /// The text of `name`, empty as long as there is no such file.

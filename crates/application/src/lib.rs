@@ -9,12 +9,14 @@
 //! - [`calls`]: what a thread of the application's works through
 //! - [`certificates`]: which certificate a client is shown
 //! - [`error_page`]: what a client sees when the server answers in the application's place
+//! - [`service`]: the same seam for applications that answer many requests at once, without whole bodies
 
 pub mod calls;
 pub mod certificates;
 pub mod error_page;
 pub mod request;
 pub mod response;
+pub mod service;
 pub mod target;
 
 use std::io;
@@ -26,6 +28,7 @@ pub use calls::Calls;
 pub use certificates::{CertificateChoice, CertificateChooser, CertificateFiles};
 pub use request::{Body, Connection, Endpoint, Peer, Proxied, Request, TlsFacts};
 pub use response::{Driven, Exchange, Gone, Head};
+pub use service::{Loaded, Service};
 
 /// What a worker serves.
 ///

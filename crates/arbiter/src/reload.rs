@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ferricorn_mold::Order;
 use ferricorn_mold::protocol::{Hook, Occasion, PROTOCOL};
-use ferricorn_settings::Settings;
+use ferricorn_settings::{Language, Settings};
 use ferricorn_telemetry::logs;
 use ferricorn_unix::daemon;
 use ferricorn_unix::process::{self, Signal};
@@ -161,7 +161,7 @@ impl Arbiter {
             if first_start {
                 let addresses: Vec<String> = listeners.iter().map(|bound| bound.url(settings.tls.is_some())).collect();
                 log::info!("Listening at: {} ({})", addresses.join(","), Self::pid());
-                log::info!("Using worker: {}", if settings.multithread { "gthread" } else { "sync" });
+                log::info!("Using worker: {}", kind_of_worker(&settings));
             }
             if let Some(generation) = self.generation(id) {
                 generation.listeners = listeners;
@@ -324,6 +324,14 @@ impl Arbiter {
             self.leaving_molds.push(mold.dismiss());
         }
         Ok(())
+    }
+}
+
+fn kind_of_worker(settings: &Settings) -> &'static str {
+    match settings.language {
+        Language::Rust => "native",
+        Language::Python if settings.multithread => "gthread",
+        Language::Python => "sync",
     }
 }
 

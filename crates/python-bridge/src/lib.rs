@@ -79,7 +79,7 @@ mod _ferricorn {
         application: Option<Py<PyAny>>,
     ) -> PyResult<u8> {
         interrupt::let_signals_end_the_process(py)?;
-        let invocation = Invocation { program, arguments, command };
+        let invocation = Invocation { program, arguments, command_line: None, command };
         Ok(interpreter::detached(py, || ferricorn_server::run(invocation, &mut PythonLoader::new(application))))
     }
 }

@@ -4,11 +4,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use ferricorn_application::Loaded;
 use ferricorn_mold::Host;
 use ferricorn_mold::host::HookFailure;
 use ferricorn_mold::protocol::{Hook, Member, Metric, Occasion};
 use ferricorn_server::{Embedding, LoadFailure, Loader, RevisedTls};
-use ferricorn_settings::{Layer, Origin, Resolved, Settings, Tls};
+use ferricorn_settings::{Language, Layer, Origin, Resolved, Settings, Tls};
 use ferricorn_telemetry::error_log::{self, Level};
 use ferricorn_unix::process::{Fork, ProcessId};
 use pyo3::exceptions::PySystemExit;
@@ -132,7 +133,9 @@ impl Host for PythonLoader {
 }
 
 impl Loader for PythonLoader {
-    type App = PythonApplication;
+    fn language(&self) -> Language {
+        Language::Python
+    }
 
     fn evaluate_file(&mut self, path: &Path) -> Result<Layer, String> {
         let mut layer = self.evaluate("evaluate_file", &path.to_string_lossy(), Origin::File(path.to_owned()))?;
@@ -232,7 +235,7 @@ impl Loader for PythonLoader {
         begun.map_err(|failure| failure.traceback)
     }
 
-    fn application(&mut self, settings: &Settings) -> Result<PythonApplication, LoadFailure> {
+    fn application(&mut self, settings: &Settings) -> Result<Loaded<LoadFailure>, LoadFailure> {
         Python::attach(|py| {
             let object = match self.application.take() {
                 Some(object) => object,
@@ -240,6 +243,7 @@ impl Loader for PythonLoader {
             };
             self.hook(|py, hosting| hosting.run(py, "loaded", (&object,)).map(drop)).map_err(load_failure)?;
             PythonApplication::new(py, object, settings, self.hosting.take())
+                .map(|application| Loaded::Application(Box::new(application)))
                 .map_err(|error| LoadFailure::Raised { traceback: traceback(py, &error) })
         })
     }

@@ -21,7 +21,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn parse_arguments(invocation: &Invocation) -> Result<Arguments, EarlyExit> {
-    let command_line = parse(&invocation.program, &invocation.arguments)?;
+    let command_line = match &invocation.command_line {
+        Some(parsed) => parsed.clone(),
+        None => parse(&invocation.program, &invocation.arguments)?,
+    };
     let environment = match env::var(ARGUMENTS_VARIABLE) {
         Ok(text) => Some(parse_environment_arguments(&invocation.program, &text)?),
         Err(_) => None,
@@ -32,7 +35,7 @@ pub(crate) fn parse_arguments(invocation: &Invocation) -> Result<Arguments, Earl
 /// Evaluates everything. The error is the whole text for the operator.
 pub(crate) fn evaluate<L: Loader>(arguments: &Arguments, loader: &mut L) -> Result<Resolved, String> {
     let sentence = |error: ferricorn_settings::SettingsError| format!("\nError: {error}\n");
-    let context = Context::from_environment();
+    let context = Context { language: loader.language(), ..Context::from_environment() };
     let embedding = loader.embedding()?;
     if let Some(Embedding { layer, name, reads_arguments: false }) = &embedding {
         return resolve(std::slice::from_ref(layer), Some(name), &context).map_err(sentence);
@@ -40,8 +43,8 @@ pub(crate) fn evaluate<L: Loader>(arguments: &Arguments, loader: &mut L) -> Resu
     let paste = paste_file(&arguments.command_line, arguments.environment.as_ref(), &context.start_directory);
     // A file that is not there is for the check of the setting to name.
     let paste = paste.filter(|file| file.exists()).map(|file| paste_layer(&file)).transpose().map_err(sentence)?;
-    let location = config_location(&arguments.command_line, arguments.environment.as_ref(), &context.start_directory)
-        .map_err(sentence)?;
+    let (flags, variable) = (&arguments.command_line, arguments.environment.as_ref());
+    let location = config_location(flags, variable, &context.start_directory, context.language).map_err(sentence)?;
     let file = match &location {
         ConfigLocation::None => None,
         ConfigLocation::Python(path) => Some(loader.evaluate_file(path)?),

@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use ferricorn_arbiter::Launch;
 use ferricorn_mold::MOLD_VARIABLE;
 use ferricorn_pool::role::{self, Role};
+use ferricorn_settings::CommandLine;
 use ferricorn_unix::title::Title;
 
 pub use loader::{Embedding, LoadFailure, Loader, RevisedTls};
@@ -30,6 +31,8 @@ pub struct Invocation {
     pub program: String,
     /// The arguments, without the program's own name.
     pub arguments: Vec<String>,
+    /// What they mean, where the program has flags of its own and has parsed them all.
+    pub command_line: Option<CommandLine>,
     /// The command that starts this program again, without arguments of the operator's.
     pub command: Vec<OsString>,
 }

@@ -3,16 +3,16 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use ferricorn_application::{Application, CertificateChoice};
+use ferricorn_application::{CertificateChoice, Loaded};
 use ferricorn_mold::Host;
 use ferricorn_mold::protocol::Occasion;
-use ferricorn_settings::{Layer, Resolved, Settings, Tls};
+use ferricorn_settings::{Language, Layer, Resolved, Settings, Tls};
 
 /// Reads configuration files, makes applications, and calls the hooks of both. One lives in each mold, and its copy in
 /// each worker that is forked from it; the master never calls it.
 pub trait Loader: Host {
-    /// What it makes.
-    type App: Application;
+    /// The language that it is about.
+    fn language(&self) -> Language;
 
     /// Evaluates a configuration file written in the host language. The error is the whole text
     /// for the operator.
@@ -56,7 +56,7 @@ pub trait Loader: Host {
     fn begin_worker(&mut self) -> Result<(), String>;
 
     /// The application: the one that was preloaded, or loaded now. Then `post_worker_init`.
-    fn application(&mut self, settings: &Settings) -> Result<Self::App, LoadFailure>;
+    fn application(&mut self, settings: &Settings) -> Result<Loaded<LoadFailure>, LoadFailure>;
 
     /// The worker ends though it never had an application: `worker_exit`.
     fn worker_ends_early(&mut self);

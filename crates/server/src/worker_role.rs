@@ -41,7 +41,8 @@ pub(crate) fn run<L: Loader>(
         Ok(seat) => Seat { tls, ..seat },
         Err(failure) => return report_failure(failure, stderr_is_log, loader),
     };
-    match ferricorn_worker::run(seat, settings.clone(), || loader.application(&settings)) {
+    let unwound = |words: String| LoadFailure::Raised { traceback: format!("panic: {words}") };
+    match ferricorn_worker::run(seat, settings.clone(), || loader.application(&settings), unwound) {
         Ok(Ok(())) => 0,
         Ok(Err(failure)) => report_failure(failure, stderr_is_log, loader),
         Err(error) => {

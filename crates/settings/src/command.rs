@@ -1,7 +1,7 @@
 //! The clap command of the settings table: the grammar of argparse, the help by sections.
 
 use crate::usage::usage_line;
-use crate::{FLAGS, Fallback, Kind, Section, Setting, Support, rows};
+use crate::{FLAGS, Fallback, Kind, Language, Section, Setting, Support, rows};
 use clap::{Arg, ArgAction, Command, ValueHint};
 
 /// Name of the positional argument among the settings.
@@ -9,8 +9,6 @@ pub(crate) const APPLICATION: &str = "APP_MODULE";
 
 /// The clap command of the table, also for completions and the manual page.
 pub fn command(program: &str) -> Command {
-    let rows = || rows().chain(FLAGS);
-    let sections = Section::ALL.iter().flat_map(|section| rows().filter(|row| row.section == *section));
     Command::new("ferricorn")
         .bin_name(program.to_owned())
         .no_binary_name(true)
@@ -29,8 +27,26 @@ pub fn command(program: &str) -> Command {
                 .allow_negative_numbers(true)
                 .help("Application: module, module:name or module:factory('argument')"),
         )
-        .args(sections.filter(|setting| !setting.long.is_empty()).map(argument))
+        .args(arguments(Language::Python))
 }
+
+/// The flags of all settings, by sections. Those that do nothing for this language are known, so that what becomes of them
+/// can be said, and hidden.
+pub fn arguments(language: Language) -> impl Iterator<Item = Arg> {
+    let rows = || rows().chain(FLAGS);
+    let sections = Section::ALL.iter().flat_map(move |section| rows().filter(|row| row.section == *section));
+    let is_moot = move |setting: &Setting| {
+        language == Language::Rust && matches!(setting.support_in(language), Support::Refused(_) | Support::Inert(_))
+    };
+    sections.filter(|setting| !setting.long.is_empty()).map(move |setting| match (language, setting.name) {
+        (Language::Rust, "config") => argument(setting).help(NATIVE_CONFIG),
+        _ => argument(setting).hide(is_moot(setting)),
+    })
+}
+
+/// What the table says of this setting is about Python.
+const NATIVE_CONFIG: &str = "TOML file with settings, read from the command line and GUNICORN_CMD_ARGS only \
+                             [./ferricorn.toml, if there is one]";
 
 fn argument(setting: &'static Setting) -> Arg {
     let argument = Arg::new(setting.name)

@@ -61,13 +61,20 @@ fn parse_from(usage: &Usage<'_>, origin: Origin, arguments: &[String]) -> Result
         Err(error) => return Err(usage.exit(&usage.words_for(&error))),
     };
     let application = application(&matches).map_err(|late| usage.exit(&format!("unrecognized arguments: {late}")))?;
+    let said = said(&matches, origin).map_err(|problem| usage.exit(&with_hint(problem, arguments)))?;
+    Ok(CommandLine { application, ..said })
+}
+
+/// What the flags of [`crate::arguments`] have said, whoever parsed them; the application is somebody else's to name. The
+/// error is a sentence.
+pub fn said(matches: &ArgMatches, origin: Origin) -> Result<CommandLine, String> {
     let mut values = Vec::new();
     for setting in rows().chain(FLAGS).filter(|setting| !setting.long.is_empty()) {
-        let value = value(setting, &matches).map_err(|problem| usage.exit(&with_hint(problem, arguments)))?;
+        let value = value(setting, matches)?;
         values.extend(value.map(|value| (setting.name.to_owned(), value)));
     }
     let config = matches.get_one::<String>("config").cloned();
-    Ok(CommandLine { layer: Layer::new(origin, values), application, config })
+    Ok(CommandLine { layer: Layer::new(origin, values), application: None, config })
 }
 
 fn with_hint(problem: String, arguments: &[String]) -> String {

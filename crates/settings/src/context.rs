@@ -1,7 +1,7 @@
 //! What this process brings to the defaults: its directory, its user, and a few environment variables.
 
 use crate::integer::decimal;
-use crate::{Layer, Origin, Value};
+use crate::{Language, Layer, Origin, Value};
 use std::env;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ pub struct Context {
     pub control_socket: String,
     /// What stands in front of /proc and /sys, which say what `workers = "auto"` means: `/`, except in tests.
     pub machine_root: PathBuf,
+    /// What the applications are written in.
+    pub language: Language,
 }
 
 impl Context {
@@ -45,6 +47,7 @@ impl Context {
             group: nix::unistd::getegid().as_raw(),
             control_socket: control_socket(),
             machine_root: "/".into(),
+            language: Language::default(),
         }
     }
 
@@ -62,6 +65,7 @@ impl Context {
             group: 0,
             control_socket: "/root/.gunicorn/gunicorn.ctl".to_owned(),
             machine_root: "/nowhere".into(),
+            language: Language::default(),
         }
     }
 

@@ -18,6 +18,7 @@
 //! print             Resolved -> what --print-config prints
 //! validate          one value of one setting; accounts, integer and full_path help it
 //! worker_class      which names of worker classes are served
+//! language          settings that mean something in one language only
 //! settings          the typed result; bind, address_list, statsd_address and the like are its field types
 //! tls, ciphers      what it says of TLS and HTTP/2
 //! docs, differences the table as Markdown: all of it, and what is not as in Gunicorn
@@ -40,6 +41,7 @@ mod docs;
 mod error;
 mod full_path;
 mod integer;
+mod language;
 mod layer;
 mod location;
 mod machine;
@@ -62,12 +64,13 @@ mod worker_class;
 pub use address_list::AddressList;
 pub use bind::Bind;
 pub use ciphers::{CipherSuite, cipher_suites};
-pub use command::command;
-pub use command_line::{CommandLine, EarlyExit, parse, parse_environment_arguments};
+pub use command::{arguments, command};
+pub use command_line::{CommandLine, EarlyExit, parse, parse_environment_arguments, said};
 pub use context::{Context, start_directory};
 pub use differences::differences_table;
 pub use docs::settings_page;
 pub use error::SettingsError;
+pub use language::Language;
 pub use layer::{Layer, Origin};
 pub use location::{ConfigLocation, config_location, paste_file};
 pub use paste::paste_layer;

@@ -1,6 +1,6 @@
 //! Which conf file to read, decided from what the two command lines say and from what lies in the start directory.
 
-use crate::{CommandLine, SettingsError, Value, paste};
+use crate::{CommandLine, Language, SettingsError, Value, paste};
 use std::path::{Path, PathBuf};
 
 /// Conf files that are read without being asked for, the first one that exists.
@@ -25,11 +25,12 @@ pub fn config_location(
     command_line: &CommandLine,
     environment_arguments: Option<&CommandLine>,
     start_directory: &Path,
+    language: Language,
 ) -> Result<ConfigLocation, SettingsError> {
     let asked = command_line.config.as_ref().or_else(|| environment_arguments?.config.as_ref());
     match asked {
         Some(asked) => named(asked, start_directory),
-        None => Ok(usual(start_directory)),
+        None => Ok(usual(start_directory, language)),
     }
 }
 
@@ -60,9 +61,15 @@ fn named(asked: &str, start_directory: &Path) -> Result<ConfigLocation, Settings
     }
 }
 
-fn usual(start_directory: &Path) -> ConfigLocation {
-    let paths = USUAL_FILES.iter().map(|name| start_directory.join(name));
-    paths.into_iter().find(|path| path.exists()).map_or(ConfigLocation::None, by_extension)
+/// A native application reads no Python; such a file may belong to another server.
+fn usual(start_directory: &Path, language: Language) -> ConfigLocation {
+    let paths = USUAL_FILES.iter().map(|name| by_extension(start_directory.join(name)));
+    let is_there = |location: &ConfigLocation| match location {
+        ConfigLocation::Python(path) => language == Language::Python && path.exists(),
+        ConfigLocation::Toml(path) => path.exists(),
+        ConfigLocation::None | ConfigLocation::PythonModule(_) => false,
+    };
+    paths.into_iter().find(is_there).unwrap_or(ConfigLocation::None)
 }
 
 fn by_extension(path: PathBuf) -> ConfigLocation {
@@ -86,16 +93,18 @@ mod tests {
     fn a_file_that_is_asked_for_goes_before_the_usual_ones() {
         let start = tempfile::tempdir().unwrap();
         let path = |name: &str| start.path().join(name);
-        let location = |words: &[&str]| config_location(&line(words), None, start.path());
+        let location = |words: &[&str]| config_location(&line(words), None, start.path(), Language::Python);
         assert_eq!(location(&[]), Ok(ConfigLocation::None));
         fs::write(path("ferricorn.toml"), "").unwrap();
         assert_eq!(location(&[]), Ok(ConfigLocation::Toml(path("ferricorn.toml"))));
         fs::write(path("gunicorn.conf.py"), "").unwrap();
+        let native = config_location(&line(&[]), None, start.path(), Language::Rust);
+        assert_eq!(native, Ok(ConfigLocation::Toml(path("ferricorn.toml"))));
         assert_eq!(location(&[]), Ok(ConfigLocation::Python(path("gunicorn.conf.py"))));
         assert_eq!(location(&["-c", "file:ferricorn.toml"]), Ok(ConfigLocation::Toml(path("ferricorn.toml"))));
         assert_eq!(location(&["-cpython:a.b"]), Ok(ConfigLocation::PythonModule("a.b".into())));
         let variable = parse_environment_arguments("ferricorn", "-c ferricorn.toml").unwrap();
-        let both = |words: &[&str]| config_location(&line(words), Some(&variable), start.path());
+        let both = |words: &[&str]| config_location(&line(words), Some(&variable), start.path(), Language::Python);
         assert_eq!(both(&[]), Ok(ConfigLocation::Toml(path("ferricorn.toml"))));
         assert_eq!(both(&["-c", "gunicorn.conf.py"]), Ok(ConfigLocation::Python(path("gunicorn.conf.py"))));
     }
@@ -111,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named_as_it_was_asked_for() {
-        let error = config_location(&line(&["-c", "no.py"]), None, Path::new("/")).unwrap_err();
+        let error = config_location(&line(&["-c", "no.py"]), None, Path::new("/"), Language::Python).unwrap_err();
         assert_eq!(error.to_string(), "'no.py' doesn't exist");
     }
 }

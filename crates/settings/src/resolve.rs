@@ -5,7 +5,7 @@ use crate::machine::Machine;
 use crate::paste;
 use crate::validate::{checked, is_auto};
 use crate::worker_class::WorkerClass;
-use crate::{Context, Kind, Layer, Origin, Setting, Settings, SettingsError, Support, Value, rows, typed};
+use crate::{Context, Kind, Language, Layer, Origin, Setting, Settings, SettingsError, Support, Value, rows, typed};
 use std::path::PathBuf;
 
 /// The outcome: for the server, and for those who want to know where a value came from.
@@ -29,7 +29,7 @@ pub fn resolve(layers: &[Layer], application: Option<&str>, context: &Context) -
         lay_over(&mut values, layer, context)?;
     }
     for (setting, (_, value, origin)) in rows().zip(&values) {
-        refuse_what_we_do_not_do(setting, value, origin)?;
+        refuse_what_we_do_not_do(setting, value, origin, context.language)?;
     }
     refuse_half_of_tls(&values)?;
     name_after_paste(&mut values, context);
@@ -71,12 +71,17 @@ fn lay_over(
 }
 
 /// Nothing is passed over in silence: what is refused may be named, but only with a value that asks for nothing.
-fn refuse_what_we_do_not_do(setting: &Setting, value: &Value, origin: &Origin) -> Result<(), SettingsError> {
+fn refuse_what_we_do_not_do(
+    setting: &Setting,
+    value: &Value,
+    origin: &Origin,
+    language: Language,
+) -> Result<(), SettingsError> {
     let refused = |advice: String| SettingsError::invalid(setting, value, origin, advice);
-    if setting.name == "worker_class" {
+    if setting.name == "worker_class" && language == Language::Python {
         return WorkerClass::of(value).map(drop).map_err(refused);
     }
-    match setting.support {
+    match setting.support_in(language) {
         Support::Refused(advice) if *value != setting.default_value() && !value.is_false() => {
             Err(refused(advice.to_owned()))
         }
@@ -128,11 +133,12 @@ fn asks_for_explanation(layer: &Layer) -> bool {
 fn without_effect(values: &[(&'static str, Value, Origin)], context: &Context) -> Vec<String> {
     let mut sentences = Vec::new();
     for (setting, (_, value, origin)) in rows().zip(values) {
-        if let (Support::Inert(reason), false) = (setting.support, *origin == Origin::Default) {
+        let support = setting.support_in(context.language);
+        if let (Support::Inert(reason), false) = (support, *origin == Origin::Default) {
             sentences.push(format!("{} has no effect: {reason}", place(setting, value, origin)));
         }
         // The variable is asked only when the setting is not; the printed setting never shows it.
-        if let (Support::Inert(reason), "sendfile", Some(word)) = (setting.support, setting.name, &context.sendfile) {
+        if let (Support::Inert(reason), "sendfile", Some(word)) = (support, setting.name, &context.sendfile) {
             sentences.push(format!("the environment variable SENDFILE ({word}) has no effect: {reason}"));
         }
     }

@@ -3,7 +3,7 @@
 //! One field for each setting of the table that has an effect. Nothing here reads files, flags or the environment:
 //! [`crate::resolve`] makes a `Settings`, everybody else reads it.
 
-use crate::{AddressList, Bind, Http, StatsdAddress, Tls};
+use crate::{AddressList, Bind, Http, Language, StatsdAddress, Tls};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use std::time::Duration;
 /// What the operator asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
+    /// What the application is written in.
+    pub language: Language,
     /// The application: the argument on the command line, else `wsgi_app`; not parsed here. With `paste` its file.
     pub application: String,
     /// The PasteDeploy file to load the application from, as an absolute path, and `#section` where one was named. When
@@ -36,6 +38,8 @@ pub struct Settings {
     pub max_requests: u64,
     /// Upper bound of the random number that each worker adds to `max_requests`.
     pub max_requests_jitter: u64,
+    /// A worker in which a handler of a native application has panicked is replaced.
+    pub recycle_after_panic: bool,
     /// How long a worker may be silent before it is killed; zero for ever.
     pub timeout: Duration,
     /// How long workers get to finish what they are doing when asked to leave.

@@ -498,6 +498,10 @@ pub static OWN: &[Setting] = &[
     Setting::new("server_software", Ferricorn, Str)
         .long(&["server-software"])
         .meaning("SERVER_SOFTWARE in the environ; unset for gunicorn/27.0.1, a blank, ferricorn/ and the version"),
+    Setting::new("recycle_after_panic", Ferricorn, Bool)
+        .long(&["recycle-after-panic"])
+        .inert("applications in Python do not panic")
+        .meaning("replace a worker in which a handler of a native application has panicked"),
 ];
 
 /// Flags that are no settings: no file knows them. Their names keep the same rule.

@@ -42,6 +42,7 @@ pub(crate) fn settings(
     let chdir = PathBuf::from(values.needed("chdir"));
     let user = values.number("user") as u32;
     Ok(Settings {
+        language: context.language,
         proc_name: values.proc_name(&application),
         application,
         paste: paste.map(|uri| paste::absolute(&uri, start)),
@@ -56,6 +57,7 @@ pub(crate) fn settings(
         worker_connections: values.count("worker_connections"),
         max_requests: values.number("max_requests"),
         max_requests_jitter: values.number("max_requests_jitter"),
+        recycle_after_panic: values.switch("recycle_after_panic"),
         timeout: values.seconds("timeout"),
         graceful_timeout: values.seconds("graceful_timeout"),
         reload_surge: values.count("reload_surge"),

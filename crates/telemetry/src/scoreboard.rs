@@ -140,6 +140,11 @@ pub struct SlotWriter {
 }
 
 impl SlotWriter {
+    /// Which slot it is.
+    pub fn number(&self) -> u32 {
+        self.slot.0
+    }
+
     /// Shows that the worker is alive.
     pub fn beat(&self) {
         self.words()[HEARTBEAT].store(milliseconds(clock::monotonic()), Ordering::Relaxed);

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use ferricorn_application::Head;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::requests::Outcome;
 use crate::shared::{Activity, Shared};
 use crate::stream::Stream;
 
@@ -34,6 +35,8 @@ pub(crate) enum Content {
     Pieces(Rc<Pieces>),
     /// The same, made on another thread.
     Stream(Arc<Stream>),
+    /// What a native application makes as it is taken.
+    Service(Box<Outcome>),
     /// Part of a regular file.
     File { file: File, offset: u64, left: u64 },
 }
@@ -130,7 +133,7 @@ impl AnswerBody {
     ) -> Self {
         let whole = match &content {
             Content::Whole(bytes) => Some(bytes.len() as u64),
-            Content::Pieces(_) | Content::Stream(_) | Content::File { .. } => None,
+            Content::Pieces(_) | Content::Stream(_) | Content::Service(_) | Content::File { .. } => None,
         };
         let exact = length.is_some() && whole == length;
         let owed = length.filter(|_| !bodiless);
@@ -142,6 +145,7 @@ impl AnswerBody {
         match &self.content {
             Content::Whole(bytes) => bytes.is_empty() && !self.is_owing(),
             Content::File { left, .. } => *left == 0 && !self.is_owing(),
+            Content::Service(outcome) => outcome.is_end_stream() && !self.is_owing(),
             Content::Pieces(_) | Content::Stream(_) => false,
         }
     }
@@ -163,34 +167,29 @@ impl Body for AnswerBody {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let piece = match &mut self.content {
-            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Content::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
-            Content::Pieces(pieces) => pieces.poll_piece(context),
-            Content::Stream(stream) => stream.poll_piece(context),
-            Content::File { file, offset, left } => Poll::Ready(next_of_file(file, offset, left)),
-        };
-        let piece = match piece {
+        let frame = match next_frame(&mut self.content, context) {
             Poll::Ready(None) if self.is_owing() => {
                 Poll::Ready(Some(Err(io::Error::other("the body is shorter than its Content-Length"))))
             }
-            Poll::Ready(Some(Ok(piece))) => {
-                self.owed = self.owed.map(|owed| owed.saturating_sub(piece.len() as u64));
-                Poll::Ready(Some(Ok(piece)))
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, |piece| piece.len() as u64);
+                self.owed = self.owed.map(|owed| owed.saturating_sub(length));
+                Poll::Ready(Some(Ok(frame)))
             }
-            piece => piece,
+            frame => frame,
         };
-        if let Poll::Ready(Some(Err(_))) = &piece
+        if let Poll::Ready(Some(Err(_))) = &frame
             && !self.sent_rest.replace(true)
         {
             return self.send_rest_first(context);
         }
-        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        frame
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Whole(bytes) if self.exact => SizeHint::with_exact(bytes.len() as u64),
+            Content::Service(outcome) => outcome.size_hint(),
             _ => SizeHint::default(),
         }
     }
@@ -204,12 +203,24 @@ impl Drop for AnswerBody {
                 wake(&pieces.writer);
             }
             Content::Stream(stream) => stream.give_up(),
-            Content::Whole(_) | Content::File { .. } => {}
+            Content::Whole(_) | Content::Service(_) | Content::File { .. } => {}
         }
         self.activity.busy.set(false);
         self.activity.last_progress.set(self.shared.tick.get());
         self.shared.response_ended();
     }
+}
+
+fn next_frame(content: &mut Content, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    let piece = match content {
+        Content::Service(outcome) => return outcome.poll_frame(context),
+        Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+        Content::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+        Content::Pieces(pieces) => pieces.poll_piece(context),
+        Content::Stream(stream) => stream.poll_piece(context),
+        Content::File { file, offset, left } => Poll::Ready(next_of_file(file, offset, left)),
+    };
+    piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
 }
 
 /// Reading blocks this thread for as long as the page cache or the disk takes, as the

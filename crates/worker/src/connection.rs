@@ -7,7 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ferricorn_application::service;
 use ferricorn_application::{Body, Connection, Head, Request};
+use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -22,8 +24,10 @@ use crate::farewell;
 use crate::greeting::{Greeting, greet};
 use crate::guard::{Guard, Note, Notes};
 use crate::http2;
+use crate::incoming::Arriving;
 use crate::proxy_protocol::Preface;
 use crate::refusal::Refusal;
+use crate::requests;
 use crate::shared::{Activity, Job, Open, Shared};
 use crate::socket::{Raw, Socket};
 use crate::standing::Standing;
@@ -120,6 +124,10 @@ async fn speak_http(client: Rc<Client>, socket: Socket) {
     let mut wire = connection.into_parts().io.into_inner();
     let refusal = client.notes.refusal.take();
     match (refusal, served) {
+        // The request has its answer, though the rest of its body was not worth reading.
+        (Some(refusal), _) if client.notes.refused_body.get() && client.activity.answered.get() => {
+            log::warn!("Invalid request from ip={}: {}", client.address(), refusal.cause);
+        }
         (Some(refusal), _) => client.refuse_connection(wire, &refusal).await,
         (None, Ok(())) => {
             if let Err(error) = farewell::part(&mut wire).await {
@@ -187,6 +195,9 @@ impl Client {
         }
         let judged = self.shared.policy.apply(&mut head, &self.connection.remote);
         let https = judged.map_err(|refusal| self.refuse(refusal))?.unwrap_or(self.connection.tls.get().is_some());
+        if self.shared.requests.get().is_some() {
+            return self.answer_as_it_arrives(head, incoming, https, arrived, closes).await;
+        }
         let body = self.gather(incoming).await?;
         let (reply, answer) = oneshot::channel();
         let request = Request { head, body, https, connection: Arc::clone(&self.connection) };
@@ -195,6 +206,29 @@ impl Client {
             Ok(answer) => Ok(self.respond(answer, version, is_head, closes || self.shared.closes_connections())),
             Err(_) => Err(NoAnswer),
         }
+    }
+
+    /// With a native application nobody waits for the body but its service.
+    async fn answer_as_it_arrives(
+        &self,
+        head: Parts,
+        incoming: Incoming,
+        https: bool,
+        arrived: Option<Instant>,
+        closes: bool,
+    ) -> Result<Response<AnswerBody>, NoAnswer> {
+        let Some(requests) = self.shared.requests.get() else { return Err(NoAnswer) };
+        let (is_head, version) = (head.method == Method::HEAD, head.version);
+        // How long it may be, the guard knows.
+        let body = Box::pin(Arriving::new(incoming, self.shared.settings.client_stall_timeout, u64::MAX));
+        let origin = service::Origin { connection: Arc::clone(&self.connection), https };
+        let request = requests::Request { head, body, origin, arrived };
+        let answer = requests::answer(&self.shared, requests, request).await;
+        if self.notes.refused_body.get() {
+            // The client is told what was wrong with its body, and not what the application made of that.
+            return Err(NoAnswer);
+        }
+        Ok(self.respond(answer, version, is_head, closes || self.shared.closes_connections()))
     }
 
     async fn gather(&self, incoming: Incoming) -> Result<Body, NoAnswer> {

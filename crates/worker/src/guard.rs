@@ -69,6 +69,8 @@ pub(crate) struct Notes {
     notes: RefCell<VecDeque<(u64, Note)>>,
     /// Why the connection ends. Nothing that arrives after this is read as HTTP.
     pub(crate) refusal: RefCell<Option<Refusal>>,
+    /// It was in the middle of a request's body, which a native application may have seen the beginning of.
+    pub(crate) refused_body: Cell<bool>,
 }
 
 impl Notes {
@@ -182,6 +184,11 @@ impl Guard {
                 }
             },
         }
+    }
+
+    /// Whether the next byte belongs to a request's body, as it is sent.
+    pub(crate) fn is_within_body(&self) -> bool {
+        !matches!(self.state, State::Preface(_) | State::Head(_))
     }
 
     fn wait_for_size(&self, bytes: &[u8]) -> Result<Step, Refusal> {

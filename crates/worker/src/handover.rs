@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::Waker;
 
-use ferricorn_settings::Settings;
+use ferricorn_settings::{Language, Settings};
 use ferricorn_unix::channel::Channel;
 use ferricorn_unix::clock;
 
@@ -24,10 +24,11 @@ pub(crate) struct Handover {
 }
 
 impl Handover {
-    /// Whether there is anybody to hand over to, and anything: a worker with threads has one for the next request, and the state of
-    /// TLS cannot leave its process.
+    /// Whether there is anybody to hand over to, and anything: a worker with threads has one for the next request, a native
+    /// application answers many at once, and the state of TLS cannot leave its process.
     pub(crate) fn makes_sense(settings: &Settings) -> bool {
-        settings.workers > 1 && !settings.multithread && settings.tls.is_none() && !settings.keepalive.is_zero()
+        let one_at_a_time = settings.language == Language::Python && !settings.multithread;
+        one_at_a_time && settings.workers > 1 && settings.tls.is_none() && !settings.keepalive.is_zero()
     }
 
     pub(crate) fn new(queue: Channel, settings: &Settings, posts: Arc<Posts>) -> Self {

@@ -23,6 +23,9 @@
 //! - `lookout`: a thread that looks after calls which take long; `roster`: what it does then about the connections that could
 //!   be served by another worker; `standing`: whose one is; `handover`: the main thread's side of that; `pace`: how
 //!   long calls take
+//! - `service`: in place of the pump, the worker of a native application, whose service answers many requests at
+//!   once; `requests`: those that it is at; `incoming`: the body of one, as it arrives; `panics`: what its handlers
+//!   may do
 //! - `shared`: the state that all of these share, serving, draining or leaving
 //! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s, which
 //!   `watch` hurries
@@ -45,21 +48,25 @@ mod handover;
 mod head;
 mod hints;
 mod http2;
+mod incoming;
 #[cfg(any(test, fuzzing))]
 pub mod invariants;
 mod last_call;
 mod lookout;
 mod pace;
+mod panics;
 mod parting;
 mod policy;
 mod proxy_protocol;
 mod pump;
 mod refusal;
 mod request_line;
+mod requests;
 mod roster;
 mod rules;
 pub mod seat;
 mod secured;
+mod service;
 mod shared;
 mod signals;
 mod sni;

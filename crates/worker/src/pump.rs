@@ -4,12 +4,13 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ferricorn_application::{Application, Exchange};
+use ferricorn_application::{Application, Exchange, Loaded};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::access_log::Entry;
 use ferricorn_telemetry::events::Kind;
@@ -21,7 +22,8 @@ use crate::exchange::CallExchange;
 use crate::handover::Handover;
 use crate::hints::Hints;
 use crate::lookout;
-use crate::seat::Seat;
+use crate::seat::{Entrance, Seat};
+use crate::service;
 use crate::shared::{Job, Phase, Shared};
 use crate::signals::{self, Signals};
 use crate::sources::{self, Sources};
@@ -31,26 +33,57 @@ use crate::takeover::Takeover;
 /// What a finished response gets to reach its client when the worker must leave at once.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Serves until the worker is told to leave; returns its exit status. `load` makes the
-/// application; signals that arrive meanwhile are kept.
-pub fn run<A: Application, E>(
+/// Serves until the worker is told to leave. `load` makes the application; signals that arrive
+/// meanwhile are kept. `unwound` makes its error of the words of a panic.
+pub fn run<E>(
     seat: Seat,
     settings: Settings,
-    load: impl FnOnce() -> Result<A, E>,
+    load: impl FnOnce() -> Result<Loaded<E>, E>,
+    unwound: impl FnOnce(String) -> E,
 ) -> io::Result<Result<(), E>> {
     let mut signals = Signals::install()?;
-    let mut application = match load() {
-        Ok(application) => application,
+    let loaded = match load() {
+        Ok(loaded) => loaded,
         Err(error) => return Ok(Err(error)),
     };
     let (ended, reopened) = signals.take();
     seat.reopened_early.fetch_or(reopened, Ordering::Relaxed);
-    if !ended && !seat.terminated_early.load(Ordering::Relaxed) {
-        serve(seat, settings, signals, &mut application)?;
+    let is_wanted = !ended && !seat.terminated_early.load(Ordering::Relaxed);
+    match loaded {
+        Loaded::Application(mut application) => {
+            if is_wanted {
+                serve(seat, settings, signals, &mut *application)?;
+            }
+            log::info!("Worker exiting (pid: {})", ProcessId::current());
+            application.finish();
+        }
+        Loaded::Service(make) => {
+            if is_wanted && let Err(error) = service::run(seat, settings, signals, make, unwound)? {
+                return Ok(Err(error));
+            }
+            log::info!("Worker exiting (pid: {})", ProcessId::current());
+        }
     }
-    log::info!("Worker exiting (pid: {})", ProcessId::current());
-    application.finish();
     Ok(Ok(()))
+}
+
+/// Obeys signals from here on, and leaves when the master has ended. To be called within the runtime.
+pub(crate) fn begin_watching(shared: &Rc<Shared>, signals: Signals, life: OwnedFd) {
+    tokio::task::spawn_local(report_failure(signals.obey(Rc::clone(shared))));
+    tokio::task::spawn_local(report_failure(signals::watch_master(Rc::clone(shared), life)));
+}
+
+/// The listening sockets on the worker's runtime.
+pub(crate) fn acceptors(entrances: Vec<Entrance>) -> io::Result<Vec<Acceptor>> {
+    entrances.into_iter().enumerate().map(|(number, entrance)| Acceptor::register(number, entrance)).collect()
+}
+
+/// Takes connections from here on. To be called within the runtime.
+pub(crate) fn begin_accepting(shared: &Rc<Shared>, acceptors: Vec<Acceptor>) {
+    for acceptor in acceptors {
+        tokio::task::spawn_local(accept::run(Rc::clone(shared), acceptor));
+    }
+    tokio::task::spawn_local(sweep::run(Rc::clone(shared)));
 }
 
 fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn Application) -> io::Result<()> {
@@ -59,19 +92,13 @@ fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn
     let (give, take) = seat.queue;
     let shared = Shared::new(settings, seat.slot, seat.reporter, seat.access_log, seat.tls, give);
     runtime.block_on(async {
-        let entrances = seat.entrances.into_iter().enumerate();
-        let acceptors = entrances.map(|(number, entrance)| Acceptor::register(number, entrance));
-        let acceptors = acceptors.collect::<io::Result<Vec<_>>>()?;
+        let acceptors = acceptors(seat.entrances)?;
         if shared.handover.is_some() {
             let takeover = Takeover::new(take, acceptors.iter().map(|acceptor| acceptor.local.clone()).collect())?;
             tokio::task::spawn_local(takeover.run(Rc::clone(&shared)));
         }
-        for acceptor in acceptors {
-            tokio::task::spawn_local(accept::run(Rc::clone(&shared), acceptor));
-        }
-        tokio::task::spawn_local(sweep::run(Rc::clone(&shared)));
-        tokio::task::spawn_local(report_failure(signals.obey(Rc::clone(&shared))));
-        tokio::task::spawn_local(report_failure(signals::watch_master(Rc::clone(&shared), seat.life)));
+        begin_accepting(&shared, acceptors);
+        begin_watching(&shared, signals, seat.life);
         Ok::<(), io::Error>(())
     })?;
     shared.room.check();
@@ -210,7 +237,7 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
 }
 
 /// Lets responses that are finished reach their clients, for a moment.
-async fn last_words(shared: &Shared) {
+pub(crate) async fn last_words(shared: &Shared) {
     let all_said = async {
         // The answer of the last call is on its way to its connection's task.
         shared.deliver();

@@ -1,7 +1,7 @@
 //! The state that the tasks of one worker share. One thread: cells, no locks. What that thread shares with threads of
 //! the application's is in [`crate::desk`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use crate::lookout::Posts;
 use crate::pace::Pace;
 use crate::parting::Parting;
 use crate::policy::Policy;
+use crate::requests::Requests;
 use crate::rules::Rules;
 use crate::tls::Tls;
 
@@ -128,6 +129,8 @@ pub(crate) struct Shared {
     pub(crate) pace: Pace,
     /// Where connections can be handed over to other workers.
     pub(crate) handover: Option<Handover>,
+    /// A native application's service and what it is at, once it is made.
+    pub(crate) requests: OnceCell<Requests>,
     queue: RefCell<VecDeque<Job>>,
     /// Answers on their way to their connections. They are delivered from within the runtime: to
     /// wake a task from outside costs a system call each time.
@@ -186,6 +189,7 @@ impl Shared {
             posts,
             pace: Pace::default(),
             crew: settings.multithread.then(|| Crew::new(settings.threads.max(1))),
+            requests: OnceCell::new(),
             settings,
             slot,
             reporter,
@@ -297,6 +301,11 @@ impl Shared {
 
     pub(crate) fn has_queued(&self) -> bool {
         !self.queue.borrow().is_empty()
+    }
+
+    /// Something has changed for the pump.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_one();
     }
 
     /// Waits until something may have changed for the pump.

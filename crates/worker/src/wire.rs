@@ -229,6 +229,7 @@ impl AsyncRead for Wire {
         let before = buffer.filled().len();
         loop {
             if let Some(refusal) = self.refusal.clone() {
+                self.notes.refused_body.set(self.guard.is_within_body());
                 self.notes.refusal.replace(Some(refusal));
                 return Poll::Ready(Ok(()));
             }

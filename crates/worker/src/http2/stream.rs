@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use ferricorn_application::service::Origin;
 use ferricorn_application::{Body, Head, Request};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -25,7 +26,9 @@ use crate::answer::{Answer, AnswerBody};
 use crate::body::Gathered;
 use crate::connection::Client;
 use crate::hints::Route;
+use crate::incoming::{Arriving, Received};
 use crate::refusal::Refusal;
+use crate::requests;
 use crate::shared::{Activity, Job, Shared};
 use crate::sweep::{is_over, since};
 
@@ -116,19 +119,37 @@ impl Stream {
         if let Some(length) = announced(&head) {
             self.bound(length)?;
         }
-        let body = self.gather(incoming, waits).await?;
+        if waits && !incoming.is_end_stream() {
+            self.replies.send_before(StatusCode::CONTINUE, HeaderMap::new()).map_err(|_| Broken::TakenBack)?;
+        }
+        if let Some(requests) = shared.requests.get() {
+            let limit = shared.rules.body;
+            let body = Arriving::new(Received(incoming), shared.settings.client_stall_timeout, limit);
+            let excess = body.excess();
+            let origin = Origin { connection: Arc::clone(&self.client.connection), https };
+            let request = requests::Request { head, body: Box::pin(body), origin, arrived };
+            let answer = self.unless_taken_back(requests::answer(shared, requests, request)).await?;
+            if excess.is_there() {
+                return self.bound(limit.saturating_add(1));
+            }
+            return self.respond(answer, is_head).await;
+        }
+        let body = self.gather(incoming).await?;
         let (reply, answer) = oneshot::channel();
         let request = Request { head, body, https, connection: Arc::clone(&self.client.connection) };
         shared.push(Job { request, activity: Rc::clone(&self.activity), reply, arrived });
         let _withdrawal = Withdrawal(self);
-        let mut answer = pin!(answer);
-        let answered = poll_fn(|context| match self.replies.poll_reset(context) {
-            Poll::Ready(()) => Poll::Ready(Err(Broken::TakenBack)),
-            Poll::Pending => answer.as_mut().poll(context).map_err(|_| Broken::Reset(Reason::INTERNAL_ERROR)),
-        });
-        let answer = answered.await?;
-        self.stay.answers();
+        let answer = self.unless_taken_back(answer).await?.map_err(|_| Broken::Reset(Reason::INTERNAL_ERROR))?;
         self.respond(answer, is_head).await
+    }
+
+    async fn unless_taken_back<T>(&self, answer: impl Future<Output = T>) -> Result<T, Broken> {
+        let mut answer = pin!(answer);
+        poll_fn(|context| match self.replies.poll_reset(context) {
+            Poll::Ready(()) => Poll::Ready(Err(Broken::TakenBack)),
+            Poll::Pending => answer.as_mut().poll(context).map(Ok),
+        })
+        .await
     }
 
     /// Whether the client speaks TLS, and whether it waits to be told to send its body.
@@ -146,10 +167,7 @@ impl Stream {
         })
     }
 
-    async fn gather(&self, mut incoming: RecvStream, waits: bool) -> Result<Body, Broken> {
-        if waits && !incoming.is_end_stream() {
-            self.replies.send_before(StatusCode::CONTINUE, HeaderMap::new()).map_err(|_| Broken::TakenBack)?;
-        }
+    async fn gather(&self, mut incoming: RecvStream) -> Result<Body, Broken> {
         let room = &self.client.shared.room;
         let in_memory = (room.in_memory / self.stay.streams()).max(LEAST_IN_MEMORY.min(room.in_memory));
         let mut gathered = Gathered::Nothing;
@@ -185,6 +203,7 @@ impl Stream {
     }
 
     async fn respond(&self, answer: Answer, is_head: bool) -> Result<(), Broken> {
+        self.stay.answers();
         let Answer { head, content } = answer;
         let bodiless = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let Client { shared, .. } = &*self.client;
@@ -209,7 +228,13 @@ impl Stream {
                 None => return send(&mut sender, Bytes::new(), true),
                 Some(Err(_)) => return Err(Broken::Reset(Reason::INTERNAL_ERROR)),
                 Some(Ok(frame)) => {
-                    let Ok(piece) = frame.into_data() else { continue };
+                    let piece = match frame.into_data() {
+                        Ok(piece) => piece,
+                        Err(frame) => {
+                            let trailers = frame.into_trailers().unwrap_or_default();
+                            return sender.send_trailers(trailers).map_err(|_| Broken::TakenBack);
+                        }
+                    };
                     let last = body.is_finished();
                     self.send_piece(&mut sender, piece, last).await?;
                     if last {
@@ -222,6 +247,9 @@ impl Stream {
 
     /// Sends as the client makes room.
     async fn send_piece(&self, sender: &mut SendStream<Bytes>, mut piece: Bytes, last: bool) -> Result<(), Broken> {
+        if piece.is_empty() && last {
+            return send(sender, piece, last);
+        }
         while !piece.is_empty() {
             sender.reserve_capacity(piece.len());
             let room = self.patiently(poll_fn(|context| poll_room(sender, context))).await??;

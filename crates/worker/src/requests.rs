@@ -1,0 +1,272 @@
+//! Requests that a native application's service is answering: how each goes to it and comes back, what the scoreboard
+//! shows meanwhile, and what is written down at its end.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ferricorn_application::service::{Incoming, Origin, Outgoing};
+use ferricorn_application::{Connection, Head, Service, error_page, target};
+use ferricorn_telemetry::access_log::Entry;
+use ferricorn_telemetry::events::Kind;
+use ferricorn_unix::clock;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body::{Body as _, Frame, SizeHint};
+
+use crate::answer::{Answer, Content};
+use crate::panics::{caught, caught_now};
+use crate::shared::{Phase, Shared};
+
+/// How the access log says that the client was gone before there was an answer: nginx's word for it.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// A request that has been judged good, and whose body may still be on its way.
+pub(crate) struct Request {
+    pub(crate) head: Parts,
+    pub(crate) body: Incoming,
+    pub(crate) origin: Origin,
+    /// When its head had arrived, where somebody wants to know.
+    pub(crate) arrived: Option<Instant>,
+}
+
+/// All of them, and who answers them.
+pub(crate) struct Requests {
+    service: Rc<dyn Service>,
+    /// In the order in which they came.
+    open: RefCell<BTreeMap<u64, Shown>>,
+    next_number: Cell<u64>,
+    /// The one that the scoreboard shows.
+    shown: Cell<Option<u64>>,
+    /// A panic has made the worker ask for its successor.
+    panicked: Cell<bool>,
+}
+
+/// What the scoreboard says of a request.
+struct Shown {
+    began: Duration,
+    method: Method,
+    path: Box<str>,
+}
+
+impl Requests {
+    pub(crate) fn new(service: Rc<dyn Service>) -> Self {
+        Self {
+            service,
+            open: RefCell::default(),
+            next_number: Cell::new(0),
+            shown: Cell::new(None),
+            panicked: Cell::new(false),
+        }
+    }
+
+    /// Shows the oldest request: the one that may be stuck.
+    fn show_oldest(&self, shared: &Shared) {
+        let open = self.open.borrow();
+        let oldest = open.first_key_value();
+        let number = oldest.map(|(number, _)| *number);
+        if self.shown.replace(number) == number {
+            return;
+        }
+        match oldest {
+            Some((_, request)) => shared.slot.show_call(request.began, request.method.as_str(), &request.path),
+            None => shared.slot.end_call(),
+        }
+    }
+
+    fn begin(&self, shared: &Rc<Shared>, request: &Request) -> Call {
+        let number = self.next_number.replace(self.next_number.get() + 1);
+        let Request { head, origin, arrived, .. } = request;
+        let path: Box<str> = target::path(head).into();
+        let shown = Shown { began: clock::monotonic(), method: head.method.clone(), path };
+        self.open.borrow_mut().insert(number, shown);
+        shared.slot.count_call();
+        self.show_oldest(shared);
+        Call {
+            shared: Rc::clone(shared),
+            number,
+            arrived: *arrived,
+            logged: shared.access_log.is_some().then(|| (head.clone(), Arc::clone(&origin.connection))),
+            status: CLIENT_CLOSED_REQUEST,
+            headers: HeaderMap::new(),
+            sent: 0,
+        }
+    }
+
+    /// A handler has panicked: what it has left behind may be in any state.
+    fn note_panic(&self, shared: &Shared) {
+        if !shared.settings.recycle_after_panic || self.panicked.replace(true) || shared.phase() != Phase::Serving {
+            return;
+        }
+        log::info!("Worker is replaced after a panic");
+        if let Err(error) = shared.reporter.report(Kind::Replace) {
+            log::error!("Cannot ask the master for a successor: {error}");
+        }
+    }
+}
+
+/// Has a request answered, whatever the service does.
+pub(crate) async fn answer(shared: &Rc<Shared>, requests: &Requests, request: Request) -> Answer {
+    let call = requests.begin(shared, &request);
+    let is_head = request.head.method == Method::HEAD;
+    let Request { head, body, origin, .. } = request;
+    let mut request = http::Request::from_parts(head, body);
+    request.extensions_mut().insert(origin);
+    match caught(|| requests.service.answer(request)).await {
+        Ok(Ok(response)) => call.answered(response, is_head),
+        Ok(Err(failure)) => {
+            log::error!("Error in {}: {}", call.name(), in_full(&*failure));
+            call.failed(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        Err(words) => {
+            log::error!("Panic in {}: {words}", call.name());
+            requests.note_panic(shared);
+            call.failed(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+/// A request from its head to the end of its response: then it is written down.
+struct Call {
+    shared: Rc<Shared>,
+    number: u64,
+    arrived: Option<Instant>,
+    /// For the access log.
+    logged: Option<(Parts, Arc<Connection>)>,
+    status: u16,
+    headers: HeaderMap,
+    sent: u64,
+}
+
+impl Call {
+    /// Method and path, for the error log.
+    fn name(&self) -> String {
+        let open = self.shared.requests.get().map(|requests| requests.open.borrow());
+        let shown = open.as_ref().and_then(|open| open.get(&self.number));
+        shown.map(|shown| format!("{} {}", shown.method, shown.path)).unwrap_or_default()
+    }
+
+    fn opens_with(&mut self, status: StatusCode, headers: &HeaderMap) {
+        self.status = status.as_u16();
+        if self.shared.logs_response_headers() {
+            self.headers.clone_from(headers);
+        }
+    }
+
+    fn answered(mut self, response: http::Response<Outgoing>, is_head: bool) -> Answer {
+        let (parts, body) = response.into_parts();
+        let (status, mut headers) = (parts.status, parts.headers);
+        let mut said = headers.get(header::CONTENT_LENGTH).and_then(length);
+        // Hyper, too, would have to choose between the two.
+        if let (Some(exact), false) = (body.size_hint().exact(), is_head || status == StatusCode::NOT_MODIFIED)
+            && headers.contains_key(header::CONTENT_LENGTH)
+            && said != Some(exact)
+        {
+            log::error!("Content-Length of the response to {} was wrong: its body has {exact} bytes", self.name());
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(exact));
+            said = Some(exact);
+        }
+        self.opens_with(status, &headers);
+        let content = Content::Service(Box::new(Outcome { body, call: self, failed: false, ended: false }));
+        Answer { head: Head { status, reason: None, headers, length: said }, content }
+    }
+
+    /// The server's own page.
+    fn failed(mut self, status: StatusCode) -> Answer {
+        let (head, page) = error_page::page(status, "");
+        self.opens_with(status, &head.headers);
+        self.sent = page.len() as u64;
+        Answer { head, content: Content::Whole(page) }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        let elapsed = self.arrived.map(|arrived| arrived.elapsed()).unwrap_or_default();
+        if let Some((request, connection)) = &self.logged {
+            let (status, sent, response_headers) = (self.status, self.sent, &self.headers);
+            shared.record(&Entry { request, connection, status, response_headers, sent, elapsed, annotations: &[] });
+            // It goes out with the next turn.
+            shared.wake();
+        }
+        if let Some(statsd) = &shared.statsd {
+            statsd.request(self.status, elapsed);
+        }
+        if let Some(requests) = shared.requests.get() {
+            requests.open.borrow_mut().remove(&self.number);
+            requests.show_oldest(shared);
+        }
+        shared.count_served();
+    }
+}
+
+/// What a service has answered, on its way to the client.
+pub(crate) struct Outcome {
+    body: Outgoing,
+    call: Call,
+    /// What has failed is not asked again,
+    failed: bool,
+    /// nor what has ended.
+    ended: bool,
+}
+
+impl Outcome {
+    pub(crate) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.failed {
+            return Poll::Ready(Some(Err(broke_off())));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let polled = caught_now(|| self.body.as_mut().poll_frame(context));
+        let words = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(None)) => {
+                self.ended = true;
+                return Poll::Ready(None);
+            }
+            Ok(Poll::Ready(Some(Ok(frame)))) => {
+                self.call.sent += frame.data_ref().map_or(0, |piece| piece.len() as u64);
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            Ok(Poll::Ready(Some(Err(failure)))) => in_full(&*failure),
+            Err(words) => {
+                if let Some(requests) = self.call.shared.requests.get() {
+                    requests.note_panic(&self.call.shared);
+                }
+                format!("panic: {words}")
+            }
+        };
+        log::error!("The response to {} broke off: {words}", self.call.name());
+        self.failed = true;
+        Poll::Ready(Some(Err(broke_off())))
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn broke_off() -> io::Error {
+    io::Error::other("the application broke off")
+}
+
+fn length(value: &HeaderValue) -> Option<u64> {
+    value.to_str().ok()?.parse().ok()
+}
+
+/// An error, and what caused it.
+fn in_full(failure: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(failure.source(), |cause| cause.source());
+    causes.fold(failure.to_string(), |text, cause| format!("{text}: {cause}"))
+}
