@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::guardian;
 use super::wait::within;
 
 /// How long the kernel may take to notice that a group is empty.
@@ -34,6 +35,7 @@ impl Cgroup {
 
     fn make(path: &Path, memory: (&str, u64), swap: (&str, u64)) -> io::Result<Self> {
         fs::create_dir(path)?;
+        guardian::watch(path);
         let group = Self(path.to_owned());
         // A folder that is no control group would take any file.
         fs::metadata(path.join("cgroup.procs"))?;
@@ -54,6 +56,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
+        guardian::release(&self.0);
         if within(EMPTY, || fs::remove_dir(&self.0).ok()).is_none() {
             eprintln!("---- kept: {}", self.0.display());
         }

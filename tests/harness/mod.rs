@@ -1,7 +1,8 @@
 //! What a promise needs to put a real server to the test.
 //!
 //! - `target`: which server this run is about, and the marks for promises that only one of them keeps;
-//! - `workdir`: the temporary directory of one server, kept and printed when its test fails;
+//! - `workdir`: the temporary directory of one server, kept and printed when its test fails; `guardian`: removes it when the
+//!   whole program is killed;
 //! - `launch`: the builder of a command line; `server`: a running server; `finished`: one that ended by itself;
 //! - `log`: the lines of an error log, parsed; `notes`: what hooks wrote down; `process`: pids, children and deaths, read from `/proc`;
 //! - `http`: responses as parsed bytes; `connection`: one client connection; `strict`: the client that counts anomalies (all three
@@ -17,6 +18,7 @@ pub(crate) mod target;
 pub(crate) mod cgroup;
 pub(crate) mod datagrams;
 pub(crate) mod finished;
+pub(crate) mod guardian;
 pub(crate) mod http2;
 pub(crate) mod launch;
 pub(crate) mod log;

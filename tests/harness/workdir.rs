@@ -11,8 +11,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::process;
 use super::wait::within;
+use super::{guardian, process};
 
 /// How much of each log is printed when a test fails.
 const TAIL: usize = 6000;
@@ -30,6 +30,7 @@ impl Workdir {
         let dir = tempfile::Builder::new().prefix("conformance-").tempdir().expect("a temporary directory can be made");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("our own directory can be opened up");
         fs::create_dir(dir.path().join("home")).expect("a fresh directory has room for a home");
+        guardian::watch(dir.path());
         Self { dir: Some(dir) }
     }
 
@@ -98,6 +99,7 @@ impl Workdir {
 impl Drop for Workdir {
     fn drop(&mut self) {
         self.clear();
+        guardian::release(self.path());
         if thread::panicking() {
             self.report();
             if let Some(dir) = self.dir.take() {
