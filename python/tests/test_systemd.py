@@ -76,9 +76,14 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 @contextmanager
 def serving(
-    folder: Path, *arguments: str, passed: socket.socket | int | None = None, names: str = "", **environment: str
+    folder: Path,
+    *arguments: str,
+    passed: socket.socket | int | None = None,
+    names: str = "",
+    ends: int = 0,
+    **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server; `passed` is handed to it as the first descriptor, as a service manager does."""
+    """Run a server; `passed` is handed to it as the first descriptor, as a service manager does. It `ends` with that."""
     (folder / "shop.py").write_text(APPLICATION)
     number = passed if isinstance(passed, int) or passed is None else passed.fileno()
     command = [str(Path(sys.executable).with_name("ferricorn")), *arguments, "shop"]
@@ -96,7 +101,7 @@ def serving(
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0, (folder / "stderr").read_text()
+        assert process.wait(PATIENCE) == ends, (folder / "stderr").read_text()
 
 
 def port_of(folder: Path) -> int:
@@ -163,6 +168,26 @@ def test_sockets_outlive_a_restart(manager: Manager, tmp_path: Path) -> None:
         port = port_of(tmp_path)
     [(name, kept)] = manager.stored.items()
     assert name == "ferricorn-127.0.0.1=0"
+    client = socket.create_connection(("127.0.0.1", port))
+    client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    with serving(tmp_path, "-b", "127.0.0.1:0", passed=kept, names=name), client:
+        client.settimeout(PATIENCE)
+        assert b"".join(iter(lambda: client.recv(4096), b"")).endswith(b"hello")
+
+
+def test_a_kept_socket_outlives_a_killed_master(manager: Manager, tmp_path: Path) -> None:
+    """Its workers leave, and the socket stays as it is for the next start."""
+    notified = {"NOTIFY_SOCKET": str(manager.path)}
+    with serving(tmp_path, "-b", "127.0.0.1:0", ends=-signal.SIGKILL, **notified) as server:
+        manager.wait("READY")
+        port = port_of(tmp_path)
+        server.kill()
+        server.wait(PATIENCE)
+        deadline = time.monotonic() + PATIENCE
+        while "Worker exiting" not in (tmp_path / "stderr").read_text():
+            assert time.monotonic() < deadline, "the worker does not leave"
+            time.sleep(0.01)
+    [(name, kept)] = manager.stored.items()
     client = socket.create_connection(("127.0.0.1", port))
     client.sendall(b"GET / HTTP/1.0\r\n\r\n")
     with serving(tmp_path, "-b", "127.0.0.1:0", passed=kept, names=name), client:

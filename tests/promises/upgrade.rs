@@ -1,11 +1,16 @@
 //! USR2: a new program takes over from the running one, or does not, and nobody notices.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::harness::process::{alive, send, title, wait_gone};
 use crate::harness::strict::{Load, Mode};
-use crate::harness::{Launch, Server};
+use crate::harness::{Launch, Server, target};
 
 const ARGS: &str = "--workers 2 --pid server.pid";
 
@@ -122,6 +127,53 @@ fn a_broken_upgrade_changes_nothing() {
     server.wait_log("has ended; this one goes on");
     assert!(workers.into_iter().all(alive));
     server.get("/").expect(200, "hello");
+}
+
+/// The folder of the target's Python package.
+fn package() -> PathBuf {
+    let program = target::program();
+    let finds = format!("import {program}, os; print(os.path.dirname({program}.__file__))");
+    let found = Command::new(target::binaries().join("python")).args(["-c", &finds]).output().expect("Python runs");
+    PathBuf::from(String::from_utf8_lossy(&found.stdout).trim())
+}
+
+/// What is installed anew, in place of what runs, is what the new master runs; and no request is lost.
+#[test]
+fn the_new_master_runs_what_is_installed_now() {
+    let launch = Launch::app("plain").args(ARGS);
+    let (current, installed) = (launch.workdir().join("current"), package());
+    for release in ["one", "two"] {
+        let folder = launch.workdir().join(release);
+        fs::create_dir(&folder).unwrap();
+        let copied = Command::new("cp").args(["-rL".as_ref(), installed.as_os_str(), folder.as_os_str()]).status();
+        assert!(copied.unwrap().success());
+        launch.workdir().write(&format!("{release}/release.py"), &format!("NAME = '{release}'\n"));
+    }
+    symlink("one", &current).unwrap();
+    let path = format!("{}:{}", current.display(), target::apps().display());
+    let conf = "import release\nopen('released', 'a').write(release.NAME + ' ')\n";
+    let server = launch.conf(conf).env("PYTHONPATH", &path).start();
+    let load = Load::start(&server.address(), &[Mode::KeepAlive, Mode::Close, Mode::Close]);
+    let old = server.wait_workers(2);
+    fs::remove_file(&current).unwrap();
+    symlink("two", &current).unwrap();
+    let new = upgraded(&server, 4);
+    let runs = |pid: Pid, release: &str| {
+        let files = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        files.contains(&format!("/{release}/{}/", target::program()))
+    };
+    if target::target() == target::Target::Ferricorn {
+        assert!(runs(server.pid(), "one") && runs(new, "two"), "the program itself is another one");
+    }
+    assert!(server.workdir().read("released").ends_with("two "));
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    old.into_iter().for_each(wait_gone);
+    let tally = load.finish();
+    if target::target() == target::Target::Ferricorn {
+        assert!(tally.anomalies.is_empty(), "{tally:?}");
+    }
+    send(new, Signal::SIGTERM);
+    wait_gone(new);
 }
 
 /// No request is lost on the way from one master to the other, with the strict client at work.
