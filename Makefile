@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 GUNICORN := gunicorn==27.0.1
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help build wheel demo test check arrows unit conformance pytest bench clean
+.PHONY: help build wheel demo test check arrows unit conformance pytest systemd bench clean
 
 help:
 	@echo "make demo         the auto shop on an embedded Postgres; Ctrl-C stops it"
 	@echo "make test         everything: check, arrows, unit, conformance (ours and Gunicorn), pytest"
+	@echo "make systemd     the units under a real systemd, for root"
 	@echo "make bench        side by side with gunicorn, granian and bjoern"
 	@echo "make build        the extension module and the ferricorn command, in $(VENV)"
 	@echo "make wheel        a wheel for this Python, in dist/"
@@ -58,6 +59,10 @@ conformance: build
 pytest: build
 	$(BIN)/pytest --quiet
 	$(BIN)/python examples/demo.py --check --bind 127.0.0.1:0
+
+# Root only, and not part of the tests: the units under a real systemd in namespaces of its own.
+systemd: build
+	tests/systemd.sh
 
 bench: build
 	$(BIN)/python benches/compare.py
