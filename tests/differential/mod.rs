@@ -4,6 +4,7 @@
 mod allowed;
 pub(crate) mod answers;
 pub(crate) mod cases;
+mod inputs;
 mod responses;
 
 use crate::harness::Launch;
@@ -16,9 +17,16 @@ const MOST_PIECES: usize = 2000;
 /// Puts all cases of a file to both servers. `never`: a target that no application may be called for.
 #[track_caller]
 fn compare(file: &str, never: Option<&str>) {
+    compare_at("127.0.0.1:0", file, never);
+}
+
+/// The same at such an address.
+#[track_caller]
+fn compare_at(address: &str, file: &str, never: Option<&str>) {
     only_ferricorn!("both servers are asked in one run");
     let cases = cases::read(file);
-    let start = |target| Launch::app("telling").put_to(target).args("--worker-class gthread").args(&cases.args).start();
+    let launch = |target| Launch::app("telling").put_to(target).args("--worker-class gthread").args(&cases.args);
+    let start = |target| launch(target).bind(address).start();
     let (ours, theirs) = (start(Target::Ferricorn), start(Target::Gunicorn));
     let mut allowed = Allowed::read(&cases::folder(), Some(file));
     let mut faults = Vec::new();
@@ -42,6 +50,12 @@ fn compare(file: &str, never: Option<&str>) {
 #[test]
 fn valid_requests() {
     compare("valid.txt", None);
+}
+
+/// Also on a unix socket, where nobody has an address.
+#[test]
+fn valid_requests_on_a_unix_socket() {
+    compare_at("unix:socket", "valid.txt", None);
 }
 
 /// Requests that are not get the same status and page.

@@ -1,6 +1,6 @@
 //! Every form of application and spec is served as it is.
 
-use crate::harness::Launch;
+use crate::harness::{Launch, Server};
 
 /// A spec is a module, a module and a name, or a call with literal arguments.
 #[test]
@@ -45,20 +45,46 @@ def generate(environ, start_response):
     }
 }
 
-/// `wsgiref.validate` finds no breach of PEP 3333 around a plain application and a streaming one.
+/// `wsgiref.validate` finds no breach of PEP 3333 around applications that use all of it, in a sync worker and in one with threads.
 #[test]
 fn wsgiref_validates_the_server() {
-    let server = Launch::app("validated").start();
-    server.get("/?a=b").expect(200, "valid");
-    server.ask("POST / HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\nContent-Length: 4\r\n\r\nbody").expect(200, "body");
-    server.get("/stream").expect(200, "part 0\npart 1\npart 2\n");
-    server
-        .ask("POST /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\na\nb\n")
-        .expect(200, "part 0\npart 1\npart 2\n");
-    let mut connection = server.connect();
-    connection.send("HEAD /stream HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_eq!(connection.response_to("HEAD").status(), 200);
-    assert!(!server.log().contains("Error"), "{}", server.log());
+    for class in ["sync", "gthread"] {
+        let server = Launch::app("validated").args("--worker-class").args(class).start();
+        validate(&server);
+        assert!(!server.log().contains("Error"), "{}", server.log());
+    }
+}
+
+#[track_caller]
+fn validate(server: &Server) {
+    let parts = "part 0\npart 1\npart 2\n";
+    let body = |framing: &str| format!("HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\n{framing}\r\n\r\n");
+    let (length, chunked) = (body("Content-Length: 4"), body("Transfer-Encoding: chunked"));
+    for (request, answer) in [
+        ("GET /?a=b HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "valid"),
+        ("GET /stream HTTP/1.0\r\n\r\n".to_owned(), parts),
+        ("GET /a%20b/%C3%A4?x=%20 HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nX-A: 2\r\n\r\n".to_owned(), "valid"),
+        (format!("POST / {length}body"), "body"),
+        (format!("POST /stream {length}a\nb\n"), parts),
+        (format!("POST /stream {chunked}2\r\na\n\r\n0\r\n\r\n"), parts),
+        (format!("POST /written {length}a\nb\n"), "3 lines, and more"),
+        (format!("PUT /file {length}body"), "read"),
+        (format!("PATCH /written {chunked}4\r\na\nb\n\r\n0\r\n\r\n"), "3 lines, and more"),
+    ] {
+        server.ask(&request).expect(200, answer);
+    }
+    for (method, target, status) in [
+        ("HEAD", "/", 200),
+        ("HEAD", "/stream", 200),
+        ("HEAD", "/file", 200),
+        ("DELETE", "/nothing", 204),
+        ("OPTIONS", "/", 200),
+        ("GET", "/replaced", 503),
+    ] {
+        let mut connection = server.connect();
+        connection.send(format!("{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert_eq!(connection.response_to(method).status(), status, "{method} {target}");
+    }
 }
 
 /// The import and every call happen on Python's main thread, so that `signal.signal` works.

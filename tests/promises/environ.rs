@@ -94,6 +94,19 @@ fn a_unix_peer_has_no_address() {
         ],
     );
     assert_values(&environ_of(&server, "/", ""), &[("SERVER_NAME", json!("x")), ("SERVER_PORT", json!("80"))]);
+    let seen = parse(&server.ask("GET / HTTP/1.0\r\n\r\n").text());
+    assert_values(&seen, &[("SERVER_NAME", json!("socket")), ("SERVER_PORT", json!(""))]);
+}
+
+/// An address of IPv6 in that header is one name.
+#[test]
+fn a_host_may_have_colons() {
+    only_ferricorn!("Gunicorn takes what is in front of the first colon");
+    let server = Launch::app("environ").bind("unix:socket").start();
+    for (host, port) in [("[2001:db8::1]:81", "81"), ("[2001:db8::1]", "80")] {
+        let seen = parse(&server.ask(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).text());
+        assert_values(&seen, &[("SERVER_NAME", json!("[2001:db8::1]")), ("SERVER_PORT", json!(port))]);
+    }
 }
 
 /// Content-Type and Content-Length have keys of their own, only when sent, and no HTTP_ twins.

@@ -11,6 +11,7 @@ mod body_limits;
 mod boot_failure;
 mod chaos;
 mod client_certificates;
+mod closing;
 mod command_line;
 mod conf_imports;
 mod configuration;

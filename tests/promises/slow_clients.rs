@@ -59,6 +59,37 @@ fn a_slow_download_blocks_nobody() {
     assert_eq!(slow.take(32 << 20).map(|body| body.len()), Ok(32 << 20));
 }
 
+/// A response that fits the buffer of 1 MiB does not hold the application either when it is made piece by piece: it is closed, and others
+/// are served, while the client has taken nothing.
+#[test]
+fn a_stream_that_fits_the_buffer_blocks_nobody() {
+    only_ferricorn!(BLOCKS);
+    let server = Launch::app("closing").start();
+    let mut slow = server.connect();
+    slow.send("GET /fits HTTP/1.0\r\n\r\n");
+    server.wait_for("close()", || (server.workdir().read("notes") == "closed\n").then_some(()));
+    server.get("/").expect(200, "onetwo");
+    assert_eq!(slow.head().status, 200);
+    assert_eq!(slow.drain().len(), 14 * 65536);
+}
+
+/// A file of any size does not hold the application: it is read as its client takes it.
+#[test]
+fn a_slow_download_of_a_file_blocks_nobody() {
+    only_ferricorn!(BLOCKS);
+    let launch = Launch::app("framing").file("sparse", "");
+    let sparse = std::fs::OpenOptions::new().write(true).open(launch.workdir().join("sparse"));
+    sparse.and_then(|file| file.set_len(64 << 20)).expect("a file can be made longer");
+    let server = launch.start();
+    let mut slow = server.connect();
+    slow.send("GET /file?sparse HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(slow.head().status, 200);
+    for _ in 0..3 {
+        server.get("/length").expect(200, "hello");
+    }
+    assert_eq!(slow.take(64 << 20).map(|body| body.len()), Ok(64 << 20));
+}
+
 /// Many idle connections do not keep a new one from being served.
 #[test]
 fn idle_connections_block_nobody() {

@@ -199,8 +199,9 @@ impl Environs {
                 environ.set_item(port, &known.1)
             }
             // A Unix socket has neither name nor port of its own: the client's word is all there is.
-            Peer::Unix(_) => {
-                let said = from_host(head.headers.get(header::HOST), https);
+            Peer::Unix(path) => {
+                let said = from_host(head.headers.get(header::HOST), https)
+                    .unwrap_or_else(|| (path.to_string_lossy().into_owned(), String::new()));
                 environ.set_item(name, said.0)?;
                 environ.set_item(port, said.1)
             }
@@ -268,16 +269,16 @@ fn known<'a>(py: Python<'_>, kept: &'a mut HashMap<SocketAddr, Address>, address
     kept.entry(address).or_insert_with(|| (text(address.ip().to_string()), text(address.port().to_string())))
 }
 
-fn from_host(host: Option<&HeaderValue>, https: bool) -> (String, String) {
-    let Some(host) = host.map(|value| latin1_text(value.as_bytes())) else {
-        return (String::new(), String::new());
+/// Name and port as Gunicorn finds them, but for addresses of IPv6, which have colons of their own.
+fn from_host(host: Option<&HeaderValue>, https: bool) -> Option<(String, String)> {
+    let host = latin1_text(host.filter(|value| !value.is_empty())?.as_bytes());
+    let usual = if https { "443" } else { "80" };
+    let (address, rest) = match host.strip_prefix('[').and_then(|rest| rest.find(']')) {
+        Some(end) => host.split_at(end + 2),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (name.to_owned(), port.to_owned())
-        }
-        _ => (host, if https { "443" } else { "80" }.to_owned()),
-    }
+    let port = rest.strip_prefix(':').map_or(usual, |port| port.split(':').next().unwrap_or(port));
+    Some((address.to_owned(), port.to_owned()))
 }
 
 /// WSGI's strings hold bytes: each character is one.

@@ -66,7 +66,7 @@ fn bound(size: Option<i64>) -> Option<u64> {
 
 #[pymethods]
 impl Input {
-    #[pyo3(signature = (size = None, /))]
+    #[pyo3(signature = (size = None))]
     fn read<'py>(&self, py: Python<'py>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
         let read = || {
             self.with(|reader| {
@@ -83,26 +83,23 @@ impl Input {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    #[pyo3(signature = (size = None, /))]
+    #[pyo3(signature = (size = None))]
     fn readline<'py>(&self, py: Python<'py>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.line(bound(size))?))
     }
 
-    /// All lines; with a hint, no more than bring it to that many bytes.
-    #[pyo3(signature = (hint = None, /))]
-    fn readlines<'py>(&self, py: Python<'py>, hint: Option<i64>) -> PyResult<Bound<'py, PyList>> {
-        let enough = bound(hint).filter(|hint| *hint > 0);
+    /// All lines that are left. PEP 3333 lets a server ignore the hint, and Gunicorn does.
+    #[pyo3(signature = (size = None))]
+    fn readlines<'py>(&self, py: Python<'py>, size: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
+        drop(size);
         let lines = PyList::empty(py);
-        let mut total = 0;
-        while enough.is_none_or(|enough| total < enough) {
+        loop {
             let line = self.line(None)?;
             if line.is_empty() {
-                break;
+                return Ok(lines);
             }
-            total += line.len() as u64;
             lines.append(PyBytes::new(py, &line))?;
         }
-        Ok(lines)
     }
 
     fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {

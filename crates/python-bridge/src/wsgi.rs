@@ -281,6 +281,8 @@ fn send_generated(body: &Bound<'_, PyAny>, start: &StartResponse, exchange: &Rc<
         }
         if send_now(py, exchange, piece).is_err() {
             exchange.abort();
+            // If it is a signal that ends this, it is to be raised here: in the body's `close()` it would cut that short.
+            py.check_signals()?;
             return Ok(Ended::ClientGone);
         }
     }
