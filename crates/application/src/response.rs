@@ -43,7 +43,7 @@ pub enum Driven {
     Done,
     /// It is not, and the client has gone. Said once in a call; to drive on is possible.
     ClientGone,
-    /// It is not, and the worker must leave.
+    /// It is not, and the worker must leave. Said once in a call, too.
     Leaving,
     /// It is not, and some time has passed: a chance for the caller to look at what else has happened.
     Waiting,

@@ -172,8 +172,11 @@ impl Manager for Connector {
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Failure> {
-        // A turn to I/O: what has happened to the connection while nobody looked is known afterwards.
-        tokio::task::yield_now().await;
+        // What has happened to the connection while nobody looked is heard of in the first turn to I/O, and known to the
+        // connection after the second.
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+        }
         if connection.is_closed() {
             return Err(RecycleError::message("closed"));
         }

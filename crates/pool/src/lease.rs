@@ -1,14 +1,16 @@
 //! A connection on loan. However it ends, the next borrower finds nothing of this one: no transaction, no failure, no
 //! setting of the session.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join;
 use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_postgres::{CancelToken, CopyInSink, CopyOutStream, Error, NoTls, SimpleQueryRow};
+use tokio_postgres::{CopyInSink, CopyOutStream, Error, SimpleQueryRow};
 
 use crate::connection::Connection;
 use crate::failure::{Failure, in_words};
@@ -213,12 +215,7 @@ impl Lease {
 
     /// The way to end the statement that runs.
     pub fn canceller(&self) -> Canceller {
-        let connection = self.connection();
-        Canceller {
-            token: connection.cancel_token(),
-            options: Arc::clone(&connection.options),
-            place: connection.place.clone(),
-        }
+        Canceller::of(self.connection())
     }
 
     /// Host and port.
@@ -253,6 +250,7 @@ impl Lease {
         // One poll sends them. Nobody waits for the answers: statements are answered in their order.
         if transaction != Transaction::None {
             let _ = lent.batch_execute("ROLLBACK").now_or_never();
+            lent.journal.lock().transaction = Transaction::None;
         }
         if self.residue == Residue::Settings {
             let _ = lent.batch_execute(FORGET).now_or_never();
@@ -271,7 +269,8 @@ impl Drop for Lease {
 /// Ends a statement from outside.
 #[derive(Clone)]
 pub struct Canceller {
-    token: CancelToken,
+    process: i32,
+    secret: i32,
     options: Arc<Options>,
     place: (String, u16),
 }
@@ -283,17 +282,29 @@ impl std::fmt::Debug for Canceller {
 }
 
 impl Canceller {
+    pub(crate) fn of(connection: &Connection) -> Self {
+        let journal = connection.journal.lock();
+        let (process, secret) = (journal.process, journal.secret);
+        Self { process, secret, options: Arc::clone(&connection.options), place: connection.place.clone() }
+    }
+
     /// Asks the server to end what runs at this moment. It answers where the statement is waited for.
     pub async fn cancel(&self) -> Result<(), Failure> {
         let (host, port) = &self.place;
         let lost = |reason: String| Failure::Lost { target: format!("{host}:{port}"), reason };
-        let asked = async {
-            let socket = Socket::open(&self.options, host, *port).await.map_err(|error| lost(error.to_string()))?;
-            self.token.cancel_query_raw(socket, NoTls).await.map_err(|error| lost(in_words(&error)))
-        };
-        match tokio::time::timeout(self.options.connect_timeout, asked).await {
-            Ok(done) => done,
+        match tokio::time::timeout(self.options.connect_timeout, self.ask(host, *port)).await {
+            Ok(asked) => asked.map_err(|error| lost(error.to_string())),
             Err(_) => Err(lost("no answer to a request to cancel".to_owned())),
         }
+    }
+
+    async fn ask(&self, host: &str, port: u16) -> io::Result<()> {
+        const LENGTH: i32 = 16;
+        const CANCEL_REQUEST: i32 = 80_877_102;
+        let mut socket = Socket::open(&self.options, host, port).await?;
+        let request = [LENGTH, CANCEL_REQUEST, self.process, self.secret].map(i32::to_be_bytes).concat();
+        socket.write_all(&request).await?;
+        // PgBouncer forgets the request of somebody who leaves before it has passed it on.
+        socket.read_to_end(&mut Vec::new()).await.map(drop)
     }
 }

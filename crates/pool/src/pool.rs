@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Object, PoolConfig, PoolError, QueueMode, TimeoutType, Timeouts};
+use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::connection::{Connection, Connector};
 use crate::failure::{Exhausted, Failure};
-use crate::lease::Lease;
+use crate::lease::{Canceller, Lease};
 use crate::options::Options;
 
 /// A line of source code: where a connection was taken.
@@ -62,34 +63,42 @@ struct Inner {
     books: Arc<Books>,
 }
 
+/// A connection that is out.
+#[derive(Debug)]
+struct Loan {
+    since: Instant,
+    place: Place,
+    canceller: Canceller,
+}
+
 /// Who has what, over all pools that share an allowance.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    out: Mutex<BTreeMap<u64, (Instant, Place)>>,
+    out: Mutex<BTreeMap<u64, Loan>>,
     leases: AtomicU64,
     failures: AtomicU64,
     waiting: AtomicU64,
 }
 
 impl Books {
-    fn out(&self) -> MutexGuard<'_, BTreeMap<u64, (Instant, Place)>> {
+    fn out(&self) -> MutexGuard<'_, BTreeMap<u64, Loan>> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lend(&self, place: Place) -> u64 {
+    fn lend(&self, place: Place, canceller: Canceller) -> u64 {
         let number = self.leases.fetch_add(1, Ordering::Relaxed);
-        self.out().insert(number, (Instant::now(), place));
+        self.out().insert(number, Loan { since: Instant::now(), place, canceller });
         number
     }
 
     /// A loan has ended: where it was taken.
     pub(crate) fn take_back(&self, number: u64) -> Option<Place> {
-        self.out().remove(&number).map(|(_, place)| place)
+        self.out().remove(&number).map(|loan| loan.place)
     }
 
     fn longest(&self) -> Option<(Duration, Place)> {
         let out = self.out();
-        out.values().next().map(|(since, place)| (since.elapsed(), place.clone()))
+        out.values().next().map(|loan| (loan.since.elapsed(), loan.place.clone()))
     }
 }
 
@@ -127,7 +136,10 @@ impl Pool {
         let inner = &self.0;
         let allowance = self.admit().await?;
         match inner.connections.get().await {
-            Ok(connection) => Ok(Lease::new(connection, allowance, Arc::clone(&inner.books), inner.books.lend(place))),
+            Ok(connection) => {
+                let number = inner.books.lend(place, Canceller::of(&connection));
+                Ok(Lease::new(connection, allowance, Arc::clone(&inner.books), number))
+            }
             Err(error) => {
                 inner.books.failures.fetch_add(1, Ordering::Relaxed);
                 Err(match error {
@@ -180,6 +192,15 @@ impl Pool {
                 Ok(connection) => held.push(connection),
                 Err(_) => return,
             }
+        }
+    }
+
+    /// Ends every statement that runs on a connection that is out: their process is about to end.
+    pub async fn cancel_all(&self) {
+        let cancellers: Vec<_> = self.0.books.out().values().map(|loan| loan.canceller.clone()).collect();
+        let cancelled = cancellers.iter().map(Canceller::cancel);
+        for failure in join_all(cancelled).await.into_iter().filter_map(Result::err) {
+            log::debug!("A statement was not cancelled: {failure}");
         }
     }
 

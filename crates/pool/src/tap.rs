@@ -60,6 +60,8 @@ pub(crate) struct Journal {
     pub(crate) parameters: HashMap<String, String>,
     /// The server's process.
     pub(crate) process: i32,
+    /// What a request to cancel shows to be believed.
+    pub(crate) secret: i32,
     /// How often the parameters have changed.
     pub(crate) changes: u64,
 }
@@ -146,7 +148,12 @@ fn note(journal: &SharedJournal, kind: u8, body: &[u8]) -> Option<()> {
             journal.parameters.insert(name, value);
             journal.changes += 1;
         }
-        _ => journal.lock().process = body.first_chunk::<4>().map(|bytes| i32::from_be_bytes(*bytes))?,
+        _ => {
+            let mut rest = body;
+            let (process, secret) = (rest.try_get_i32().ok()?, rest.try_get_i32().ok()?);
+            let mut journal = journal.lock();
+            (journal.process, journal.secret) = (process, secret);
+        }
     }
     Some(())
 }

@@ -13,6 +13,7 @@ use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::db::process;
 use crate::hosting::Hosting;
 use crate::interrupt::Interruptible;
 use crate::threads::Threads;
@@ -81,6 +82,7 @@ impl Application for PythonApplication {
 
     fn finish(&mut self) {
         Python::attach(|py| {
+            process::leave(py);
             self.threads.join_idle(py);
             // Handlers of signals that have come since Python ran last.
             let signals = py.check_signals();

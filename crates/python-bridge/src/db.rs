@@ -5,6 +5,7 @@
 //! - `session`: a connection on loan; `wait`: how a thread waits for one
 //! - `format`: statements with placeholders; `literal`: values as SQL
 //! - `rows`: results; `decode`: values from text; `moment`: dates and times among them
+//! - `types`: which types of the database's own are arrays
 //! - `copy`: data in bulk
 //! - `errors`: failures as exceptions
 
@@ -15,9 +16,10 @@ mod errors;
 mod format;
 mod literal;
 mod moment;
-mod process;
+pub(crate) mod process;
 mod rows;
 mod session;
+mod types;
 mod wait;
 
 use pyo3::prelude::*;

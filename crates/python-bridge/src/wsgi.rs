@@ -91,7 +91,7 @@ impl WsgiApplication {
     /// Answers a request, with the application's answer or with the server's own page.
     pub(crate) fn call(&mut self, py: Python<'_>, mut request: Request, exchange: &Rc<dyn Exchange>) {
         log::debug!("{} {}", request.head.method, target::path(&request.head));
-        call::begin(exchange, &request.head);
+        call::begin(exchange, &request);
         let answered = match self.observer.clone() {
             Some(observer) => self.answer_observed(py, &observer, &mut request, exchange),
             None => self.answer(py, &mut request, exchange, None),

@@ -36,6 +36,8 @@ pub(crate) struct CallExchange {
     settled: Cell<Option<Instant>>,
     /// The application has been told that its client is gone.
     told_gone: Cell<bool>,
+    /// It has been told that the worker must leave.
+    told_leaving: Cell<bool>,
     pub(crate) tally: Tally,
 }
 
@@ -49,7 +51,18 @@ impl CallExchange {
     ) -> Rc<Self> {
         let tally = Tally::new(method, shared.logs_response_headers());
         let (pieces, settled, told_gone) = (RefCell::default(), Cell::new(None), Cell::new(false));
-        Rc::new(Self { runtime, shared, reply: RefCell::new(Some(reply)), hints, pieces, settled, told_gone, tally })
+        let told_leaving = Cell::new(false);
+        Rc::new(Self {
+            runtime,
+            shared,
+            reply: RefCell::new(Some(reply)),
+            hints,
+            pieces,
+            settled,
+            told_gone,
+            told_leaving,
+            tally,
+        })
     }
 
     /// The call has returned.
@@ -194,7 +207,7 @@ impl Exchange for CallExchange {
                 if future.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Driven::Done);
                 }
-                if shared.phase() == Phase::Leaving {
+                if shared.phase() == Phase::Leaving && !self.told_leaving.replace(true) {
                     return Poll::Ready(Driven::Leaving);
                 }
                 if self.finds_client_gone(context) {

@@ -63,8 +63,8 @@ class connection:  # noqa: N801 - psycopg2's name
         self._readonly: bool | None = None
         self._deferrable: bool | None = None
         self._notices: list[str] = []
-        # Of the last server that was asked for it.
-        self._commits = 0
+        # Within its own `with`.
+        self._entered = False
 
     # Statements
 
@@ -94,7 +94,6 @@ class connection:  # noqa: N801 - psycopg2's name
 
     def _end(self, words: str) -> None:
         self._check_open()
-        self._commits += 1
         self._session.end(words)
 
     def cancel(self) -> None:
@@ -112,15 +111,25 @@ class connection:  # noqa: N801 - psycopg2's name
 
     def __enter__(self) -> connection:
         self._check_open()
+        if self._entered:
+            raise _errors.ProgrammingError("the connection cannot be re-entered recursively")
+        self._entered = True
+        self._choose_opening()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.commit()
-        elif not self.closed:
-            self.rollback()
+        self._entered = False
+        if self.closed:
+            return
+        try:
+            if kind is None:
+                self.commit()
+            else:
+                self.rollback()
+        finally:
+            self._choose_opening()
 
     # Life
 
@@ -149,6 +158,7 @@ class connection:  # noqa: N801 - psycopg2's name
         self._check_idle("autocommit")
         self._autocommit = bool(value)
         self._choose_opening()
+        self._check_meaning()
 
     @property
     def isolation_level(self) -> int | None:
@@ -171,6 +181,7 @@ class connection:  # noqa: N801 - psycopg2's name
         self._check_idle("readonly")
         self._readonly = _switch(value)
         self._choose_opening()
+        self._check_meaning()
 
     @property
     def deferrable(self) -> bool | None:
@@ -182,6 +193,7 @@ class connection:  # noqa: N801 - psycopg2's name
         self._check_idle("deferrable")
         self._deferrable = _switch(value)
         self._choose_opening()
+        self._check_meaning()
 
     _UNSAID: Final = object()
 
@@ -204,6 +216,7 @@ class connection:  # noqa: N801 - psycopg2's name
         if autocommit is not unsaid and autocommit is not None:
             self._autocommit = bool(autocommit)
         self._choose_opening()
+        self._check_meaning()
 
     def set_isolation_level(self, level: int | None) -> None:
         """Choose a level by its number, 0 for autocommit. An open transaction is rolled back."""
@@ -229,14 +242,15 @@ class connection:  # noqa: N801 - psycopg2's name
             words.append("READ ONLY" if self._readonly else "READ WRITE")
         if self._deferrable is not None:
             words.append("DEFERRABLE" if self._deferrable else "NOT DEFERRABLE")
-        if not self._autocommit:
-            self._session.opening = " ".join(words)
-        elif len(words) == 1:
-            self._session.opening = None
-        else:
+        # A block of the connection's is a transaction, also with autocommit.
+        self._session.opening = None if self._autocommit and not self._entered else " ".join(words)
+
+    def _check_meaning(self) -> None:
+        """Refuse what would have no effect: it is a transaction's, and there would be none."""
+        if self._autocommit and (self._readonly or self._deferrable):
             raise _errors.NotSupportedError(
-                "isolation level, read-only and deferrable are a transaction's here, and with autocommit there is none: "
-                "begin one, or set default_transaction_* in the DSN's options"
+                "read-only and deferrable are a transaction's here, and with autocommit there is none: begin one, or set "
+                "default_transaction_read_only in the DSN's options"
             )
 
     # What there is to know

@@ -36,7 +36,7 @@ class Column(tuple):
         if type_code == _NUMERIC and modifier >= 0:
             precision, scale = modifier >> 16, modifier & 0xFFFF
         if size < 0:
-            internal = precision if type_code == _NUMERIC else (modifier if modifier >= 0 else None)
+            internal = precision if precision is not None else modifier
         made = super().__new__(cls, (name, type_code, None, internal, precision, scale, None))
         made.table_oid = table or None
         made.table_column = number or None

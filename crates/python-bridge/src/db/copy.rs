@@ -1,5 +1,7 @@
 //! Data in bulk: `COPY`, to and from file objects of Python's.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ferricorn_pool::lease::CopyIn;
 use ferricorn_pool::statement::{self, Copy};
@@ -45,7 +47,7 @@ pub(crate) fn run(
         let words = if matches!(copied, Ok(Ok(_))) { "COMMIT" } else { "ROLLBACK" };
         session.run(py, async |lease, _| lease.query(None, words).await.map(drop))?.map_err(failed)?;
     }
-    copied?.map(|answer| Rows::new(answer, statement.to_owned())).map_err(failed)
+    copied?.map(|answer| Rows::new(answer, statement.to_owned(), Arc::default())).map_err(failed)
 }
 
 fn take_from(

@@ -1,6 +1,8 @@
 //! Values from text, by the type of their column. What has no form of its own in Python stays the text that psql would
 //! show.
 
+use std::collections::HashMap;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -20,6 +22,9 @@ pub(crate) fn set_caster(py: Python<'_>, casters: Py<PyDict>) -> PyResult<()> {
     Ok(())
 }
 
+/// Array types that the database has of its own, and the types of their elements.
+pub(crate) type Arrays = HashMap<u32, u32>;
+
 /// How the values of one column are made.
 pub(crate) enum Decoder {
     Text,
@@ -29,6 +34,7 @@ pub(crate) enum Decoder {
     Boolean,
     Bytes,
     Json,
+    Uuid,
     Moment(moment::Kind),
     Range(&'static str, Box<Decoder>),
     Array(Box<Decoder>),
@@ -38,7 +44,7 @@ pub(crate) enum Decoder {
 
 impl Decoder {
     /// The way for this type.
-    pub(crate) fn of(py: Python<'_>, oid: u32, cursor: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub(crate) fn of(py: Python<'_>, oid: u32, arrays: &Arrays, cursor: &Bound<'_, PyAny>) -> PyResult<Self> {
         let own = cursor.getattr_opt("_casters")?.filter(|own| !own.is_none());
         let shared = CASTERS.get(py).map(|casters| casters.bind(py).clone().into_any());
         for casters in [own, shared].into_iter().flatten() {
@@ -46,7 +52,10 @@ impl Decoder {
                 return Ok(Self::Custom(caster.unbind(), cursor.clone().unbind()));
             }
         }
-        Ok(Self::known(oid))
+        match arrays.get(&oid) {
+            Some(element) => Ok(Self::Array(Box::new(Self::of(py, *element, &Arrays::new(), cursor)?))),
+            None => Ok(Self::known(oid)),
+        }
     }
 
     /// By the numbers in pg_type, which are for ever.
@@ -59,6 +68,7 @@ impl Decoder {
             16 => Self::Boolean,
             17 => Self::Bytes,
             114 | 3802 => Self::Json,
+            2950 => Self::Uuid,
             1082 => Self::Moment(Date),
             1083 | 1266 => Self::Moment(Time),
             1114 | 1184 => Self::Moment(Timestamp),
@@ -92,7 +102,7 @@ pub(crate) fn decode_text<'py>(
     text: &str,
     cursor: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    decode(py, &Decoder::of(py, oid, cursor)?, text)
+    decode(py, &Decoder::of(py, oid, &Arrays::new(), cursor)?, text)
 }
 
 /// The type of an array's elements, for arrays that become lists.
@@ -109,6 +119,7 @@ fn element(array: u32) -> Option<u32> {
         1001 => 17,
         199 => 114,
         3807 => 3802,
+        2951 => 2950,
         1182 => 1082,
         1183 => 1083,
         1270 => 1266,
@@ -130,6 +141,7 @@ fn element(array: u32) -> Option<u32> {
 /// Makes a value.
 pub(crate) fn decode<'py>(py: Python<'py>, decoder: &Decoder, text: &str) -> PyResult<Bound<'py, PyAny>> {
     static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     Ok(match decoder {
         Decoder::Text => PyString::new(py, text).into_any(),
@@ -145,6 +157,7 @@ pub(crate) fn decode<'py>(py: Python<'py>, decoder: &Decoder, text: &str) -> PyR
         Decoder::Boolean => PyBool::new(py, text == "t").to_owned().into_any(),
         Decoder::Bytes => PyMemoryView::from(&PyBytes::new(py, &bytes(py, text)?))?.into_any(),
         Decoder::Json => LOADS.import(py, "json", "loads")?.call1((text,))?,
+        Decoder::Uuid => UUID.import(py, "uuid", "UUID")?.call1((text,))?,
         Decoder::Moment(kind) => moment::read(py, *kind, text)?,
         Decoder::Range(class, bound) => range(py, class, bound, text)?,
         Decoder::Array(element) => Array { text: text.as_bytes(), at: 0 }.read(py, element, text)?,

@@ -255,6 +255,10 @@ fn write_by_class(value: &Bound<'_, PyAny>, text: &mut String) -> PyResult<bool>
         let _ = write!(text, "'{}'::uuid", value.str()?.to_str()?);
         return Ok(true);
     }
+    if value.get_type().module()?.to_str()? == "ipaddress" {
+        let _ = write!(text, "'{}'::inet", value.str()?.to_str()?);
+        return Ok(true);
+    }
     Ok(false)
 }
 

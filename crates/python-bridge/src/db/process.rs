@@ -9,8 +9,9 @@ use std::env;
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use ferricorn_pool::home::Home;
+use ferricorn_pool::home::{Home, at_most};
 use ferricorn_pool::options::SETTINGS;
 use ferricorn_pool::{Options, Pool};
 use ferricorn_unix::process::ProcessId;
@@ -18,9 +19,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::db::errors::raise;
+use crate::db::types::Types;
+use crate::interpreter::detached;
 
 /// What a caller has said of the database, beyond the environment.
 pub(crate) type Said = Vec<(String, String)>;
+
+/// What a worker's last requests to cancel may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 static PROCESS: Mutex<Option<Process>> = Mutex::new(None);
 
@@ -37,6 +43,7 @@ pub(crate) struct Pools {
     pub(crate) pumped: Pool,
     /// On the runtime of everybody else.
     pub(crate) homely: Pool,
+    pub(crate) types: Types,
 }
 
 fn lock() -> MutexGuard<'static, Option<Process>> {
@@ -70,9 +77,25 @@ pub(crate) fn pools(py: Python<'_>, said: &Said) -> PyResult<Pools> {
     let variable = |name: &str| env::var(name).ok();
     let options = Options::resolve(variable, &BTreeMap::new(), said);
     let pumped = Pool::new(options.map_err(|problem| raise(py, "ProgrammingError", &problem))?);
-    let pools = Pools { homely: pumped.sibling(), pumped };
+    let pools = Pools { homely: pumped.sibling(), pumped, types: Types::default() };
     with_process(|process| process.pools.push((said.clone(), pools.clone())))?;
     Ok(pools)
+}
+
+/// The process is about to end: statements that still run would go on without anybody.
+pub(crate) fn leave(py: Python<'_>) {
+    let process = lock().as_ref().filter(|process| process.id == ProcessId::current()).map(|process| {
+        let pools: Vec<Pool> = process.pools.iter().map(|(_, pools)| pools.pumped.clone()).collect();
+        (Arc::clone(&process.home), pools)
+    });
+    let Some((home, pools)) = process else { return };
+    detached(py, || {
+        home.wait(at_most(LAST_WORDS, async {
+            for pool in &pools {
+                pool.cancel_all().await;
+            }
+        }));
+    });
 }
 
 /// How the pools of this process are: one dict for each database.

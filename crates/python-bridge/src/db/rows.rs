@@ -7,7 +7,7 @@ use ferricorn_pool::{Answer, Column};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::db::decode::{Decoder, decode};
+use crate::db::decode::{Arrays, Decoder, decode};
 
 /// What a row becomes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,10 +42,11 @@ pub(crate) struct Rows {
     count: i64,
     /// What was sent.
     statement: String,
+    arrays: Arc<Arrays>,
 }
 
 impl Rows {
-    pub(crate) fn new(answer: Answer, statement: String) -> Self {
+    pub(crate) fn new(answer: Answer, statement: String, arrays: Arc<Arrays>) -> Self {
         let counted = answer.tag.as_deref().and_then(|tag| tag.rsplit(' ').next()).and_then(|word| word.parse().ok());
         let count = if answer.columns.is_some() { answer.rows.len() as i64 } else { counted.unwrap_or(-1) };
         Self {
@@ -57,14 +58,17 @@ impl Rows {
             tag: answer.tag,
             count,
             statement,
+            arrays,
         }
     }
 
     fn get_ready(&mut self, py: Python<'_>, cursor: &Bound<'_, PyAny>) -> PyResult<()> {
         let Some(columns) = &self.columns else { return Ok(()) };
         if self.decoders.len() != columns.len() {
-            self.decoders =
-                columns.iter().map(|column| Decoder::of(py, column.type_oid, cursor)).collect::<PyResult<_>>()?;
+            self.decoders = columns
+                .iter()
+                .map(|column| Decoder::of(py, column.type_oid, &self.arrays, cursor))
+                .collect::<PyResult<_>>()?;
             self.names = columns.iter().map(|column| PyString::intern(py, &column.name).unbind()).collect();
         }
         Ok(())

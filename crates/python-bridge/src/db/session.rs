@@ -11,13 +11,19 @@ use ferricorn_unix::process::ProcessId;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::db::decode::Arrays;
 use crate::db::errors::{raise, translate};
 use crate::db::process::{self, Said, pools};
 use crate::db::rows::Rows;
+use crate::db::types::{self, Types};
 use crate::db::wait::Place;
 use crate::db::{call, copy, format};
 use crate::interpreter::detached;
 
+/// The types of a database's own have numbers from here.
+const FIRST_OWN_TYPE: u32 = 16_384;
+/// A transaction's state, in libpq's numbers.
+const FAILED: u8 = 3;
 /// Statements of `executemany` that go out together, in bytes.
 const PAGE: usize = 64 * 1024;
 
@@ -27,6 +33,7 @@ pub(crate) struct Session {
     state: Mutex<State>,
     place: Place,
     canceller: Canceller,
+    types: Types,
     /// The process that took it; its forks have no part in it.
     owner: ProcessId,
 }
@@ -83,6 +90,23 @@ impl Session {
         if elapsed >= threshold {
             format::log_slow(py, elapsed, text, template, call::request().as_deref());
         }
+    }
+
+    /// The array types of the database's own among the columns; it is asked for those that are not known.
+    fn arrays(&self, py: Python<'_>, answer: &Answer) -> PyResult<Arc<Arrays>> {
+        let columns = answer.columns.iter().flat_map(|columns| columns.iter());
+        let own: Vec<u32> = columns.map(|column| column.type_oid).filter(|oid| *oid >= FIRST_OWN_TYPE).collect();
+        if own.is_empty() {
+            return Ok(Arc::default());
+        }
+        let unknown: Vec<u32> = self.types.unknown(&own);
+        // What is asked in a transaction that has failed is not answered: the values stay text for this once.
+        if !unknown.is_empty() && self.transaction(py) != FAILED {
+            let question = types::question(&unknown);
+            let asked = self.run(py, async |lease, _| lease.query(None, &question).await)?;
+            self.types.learn(&unknown, &asked.map_err(|failure| translate(py, failure, Some(&question)))?);
+        }
+        Ok(self.types.arrays())
     }
 
     /// Gives the connection back, if it is still out.
@@ -154,7 +178,8 @@ impl Session {
         let lease = lease.map_err(|failure| translate(py, failure, None))?;
         let canceller = lease.canceller();
         let state = Mutex::new(State { lease: Some(lease), opening: Some("BEGIN".into()) });
-        let session = Bound::new(py, Self { state, place, canceller, owner: ProcessId::current() })?;
+        let session =
+            Bound::new(py, Self { state, place, canceller, types: pools.types, owner: ProcessId::current() })?;
         call::note(&session);
         Ok(session)
     }
@@ -200,7 +225,8 @@ impl Session {
         let text = format::complete(py, query, values)?;
         let template = query.cast::<PyString>().ok().and_then(|query| query.to_str().ok());
         let answer = self.send(py, &text, template)?;
-        Ok(Rows::new(answer, text))
+        let arrays = self.arrays(py, &answer)?;
+        Ok(Rows::new(answer, text, arrays))
     }
 
     /// `COPY`, from a file in pieces of `size`, or to one.

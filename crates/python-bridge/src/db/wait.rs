@@ -87,14 +87,20 @@ fn wait_at_home<T>(
         if let Some(ended) = detached(py, || home.wait_for(LOOK, &mut future)) {
             return Ok(ended);
         }
-        if let Err(interruption) = py.check_signals() {
-            detached(py, || {
+        let interruption = py.check_signals();
+        if interruption.is_err() || call::client_has_gone() {
+            let ended = detached(py, || {
                 home.wait(cancel(canceller));
-                home.wait_for(LAST_WORD, &mut future);
+                home.wait_for(LAST_WORD, &mut future)
             });
-            return Err(interruption);
+            interruption?;
+            return ended.ok_or_else(|| unending(py));
         }
     }
+}
+
+fn unending(py: Python<'_>) -> PyErr {
+    raise(py, "OperationalError", "the statement was cancelled, and has not ended")
 }
 
 fn wait_in_call<T>(
@@ -112,16 +118,16 @@ fn wait_in_call<T>(
             match (driven, &interruption) {
                 (Driven::Done, _) => break,
                 (Driven::Elsewhere, _) => return Err(stranger(py)),
-                (Driven::Waiting | Driven::Leaving, Ok(())) => continue,
-                (Driven::ClientGone, Ok(())) => log::debug!("The client has gone: its statement is cancelled"),
-                (_, Err(_)) => {}
+                (Driven::ClientGone, _) | (_, Err(_)) => {}
+                (Driven::Waiting | Driven::Leaving, Ok(())) if !call::client_has_gone() => continue,
+                (..) => {}
             }
             detached(py, || end_early(exchange, canceller, keep.as_mut()));
             interruption?;
             break;
         }
     }
-    ended.map(Ok).unwrap_or_else(|| Err(raise(py, "OperationalError", "the statement was cancelled and has not ended")))
+    ended.map(Ok).unwrap_or_else(|| Err(unending(py)))
 }
 
 /// Cancels, and waits a while for what comes of it.
