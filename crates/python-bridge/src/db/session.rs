@@ -101,7 +101,7 @@ impl Session {
         }
         let unknown: Vec<u32> = self.types.unknown(&own);
         // What is asked in a transaction that has failed is not answered: the values stay text for this once.
-        if !unknown.is_empty() && self.transaction(py) != FAILED {
+        if !unknown.is_empty() && self.transaction() != FAILED {
             let question = types::question(&unknown);
             let asked = self.run(py, async |lease, _| lease.query(None, &question).await)?;
             self.types.learn(&unknown, &asked.map_err(|failure| translate(py, failure, Some(&question)))?);
@@ -191,18 +191,13 @@ impl Session {
         }
     }
 
-    /// 0 while it is open, 1 once it was closed, 2 if it has broken.
+    /// 0 while it is open, 1 once it was closed, 2 if it has broken. Does not wait for a statement.
     #[getter]
-    fn closed(&self, py: Python<'_>) -> u8 {
-        match &self.lock(py).lease {
-            None => 1,
-            Some(lease) => {
-                if lease.is_broken() {
-                    2
-                } else {
-                    0
-                }
-            }
+    fn closed(&self) -> u8 {
+        match self.state.try_lock().as_deref() {
+            Ok(State { lease: None, .. }) => 1,
+            Ok(State { lease: Some(lease), .. }) if lease.is_broken() => 2,
+            _ => 0,
         }
     }
 
@@ -236,6 +231,9 @@ impl Session {
 
     /// Asks the server to end what runs at this moment; from any thread.
     fn cancel(&self, py: Python<'_>) -> PyResult<()> {
+        if self.closed() == 1 {
+            return Err(raise(py, "InterfaceError", "connection already closed"));
+        }
         let home = process::home(py)?;
         detached(py, || home.wait(self.canceller.cancel())).map_err(|failure| translate(py, failure, None))
     }
@@ -247,7 +245,7 @@ impl Session {
         query: &Bound<'py, PyAny>,
         values: &Bound<'py, PyAny>,
     ) -> PyResult<u64> {
-        let alone = self.lock(py).opening.is_none() && self.transaction(py) == 0;
+        let alone = self.lock(py).opening.is_none() && self.transaction() == 0;
         let (mut page, mut total) = (String::new(), 0);
         for row in values.try_iter()? {
             let text = format::complete(py, query, Some(&row?))?;
@@ -270,9 +268,11 @@ impl Session {
         ended.map_err(|failure| translate(py, failure, Some(words)))
     }
 
-    /// 0 without a transaction, 2 in one, 3 in one that has failed, 4 without a connection: as libpq has it.
-    fn transaction(&self, py: Python<'_>) -> u8 {
-        match self.lock(py).lease.as_ref().filter(|lease| !lease.is_broken()).map(Lease::transaction) {
+    /// As libpq has it: 0 without a transaction, 1 while a statement runs, 2 in a transaction, 3 in one that has failed, 4
+    /// without a connection. Does not wait for a statement.
+    fn transaction(&self) -> u8 {
+        let Ok(state) = self.state.try_lock() else { return 1 };
+        match state.lease.as_ref().filter(|lease| !lease.is_broken()).map(Lease::transaction) {
             Some(Transaction::None) => 0,
             Some(Transaction::Open) => 2,
             Some(Transaction::Failed) => 3,
