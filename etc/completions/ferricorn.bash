@@ -23,7 +23,7 @@ _ferricorn() {
 
     case "${cmd}" in
         ferricorn)
-            opts="-v -c -b -w -k -t -D -e -p -u -g -m -R -n -h --version --config --bind --backlog --workers --worker-class --threads --worker-connections --max-requests --max-requests-jitter --timeout --graceful-timeout --keep-alive --asgi-disconnect-grace-period --websocket-max-message-size --limit-request-line --limit-request-fields --limit-request-field_size --reload --reload-extra-file --spew --check-config --print-config --preload --no-sendfile --reuse-port --chdir --daemon --env --pid --worker-tmp-dir --user --group --umask --initgroups --forwarded-allow-ips --pythonpath --paste --proxy-allow-from --protocol --uwsgi-allow-from --paste-global --permit-obsolete-folding --strip-header-spaces --permit-unconventional-http-method --permit-unconventional-http-version --casefold-http-method --forwarder-headers --root-path --access-logfile --disable-redirect-access-to-syslog --access-logformat --error-logfile --log-level --capture-output --logger-class --log-config --log-config-json --log-syslog-to --log-syslog --log-syslog-prefix --log-syslog-facility --enable-stdio-inheritance --statsd-host --dogstatsd-tags --statsd-prefix --enable-backlog-metric --name --keyfile --certfile --ssl-version --cert-reqs --ca-certs --suppress-ragged-eofs --do-handshake-on-connect --ciphers --http-protocols --http2-max-concurrent-streams --http2-initial-window-size --http2-max-frame-size --http2-max-header-list-size --dirty-app --dirty-workers --dirty-timeout --dirty-threads --dirty-graceful-timeout --control-socket --control-socket-mode --no-control-socket --reload-surge --boot-timeout --max-worker-memory --max-worker-lifetime --client-head-timeout --client-stall-timeout --limit-request-body --client-body-buffer-size --server-header --server-software --recycle-after-panic --explain-config --reload-engine --proxy-protocol --http2-cleartext --header-map --asgi-loop --asgi-lifespan --http-parser --help"
+            opts="-v -c -b -w -k -t -D -e -p -u -g -m -R -n -h --version --config --bind --backlog --workers --worker-class --threads --worker-connections --max-requests --max-requests-jitter --timeout --graceful-timeout --keep-alive --asgi-disconnect-grace-period --websocket-max-message-size --limit-request-line --limit-request-fields --limit-request-field_size --reload --reload-extra-file --spew --check-config --print-config --preload --no-sendfile --reuse-port --chdir --daemon --env --pid --worker-tmp-dir --user --group --umask --initgroups --forwarded-allow-ips --pythonpath --paste --proxy-allow-from --protocol --uwsgi-allow-from --paste-global --permit-obsolete-folding --strip-header-spaces --permit-unconventional-http-method --permit-unconventional-http-version --casefold-http-method --forwarder-headers --root-path --access-logfile --disable-redirect-access-to-syslog --access-logformat --error-logfile --log-level --capture-output --logger-class --log-config --log-config-json --log-syslog-to --log-syslog --log-syslog-prefix --log-syslog-facility --enable-stdio-inheritance --statsd-host --dogstatsd-tags --statsd-prefix --enable-backlog-metric --name --keyfile --certfile --ssl-version --cert-reqs --ca-certs --suppress-ragged-eofs --do-handshake-on-connect --ciphers --http-protocols --http2-max-concurrent-streams --http2-initial-window-size --http2-max-frame-size --http2-max-header-list-size --dirty-app --dirty-workers --dirty-timeout --dirty-threads --dirty-graceful-timeout --control-socket --control-socket-mode --no-control-socket --reload-surge --boot-timeout --request-timeout --queue-timeout --max-worker-memory --max-worker-lifetime --client-head-timeout --client-stall-timeout --limit-request-body --client-body-buffer-size --server-header --server-software --recycle-after-panic --explain-config --reload-engine --proxy-protocol --http2-cleartext --header-map --asgi-loop --asgi-lifespan --http-parser --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -682,6 +682,20 @@ _ferricorn() {
                     return 0
                     ;;
                 --boot-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --queue-timeout)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

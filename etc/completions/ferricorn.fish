@@ -66,6 +66,8 @@ complete -c ferricorn -l control-socket -d 'unix socket that takes orders while 
 complete -c ferricorn -l control-socket-mode -d 'mode bits of the control socket [384] (without effect)' -r -f
 complete -c ferricorn -l reload-surge -d 'most workers above the number of workers while some are being replaced, at least 1' -r -f
 complete -c ferricorn -l boot-timeout -d 'seconds a worker may take until it is ready, 0 for ever; one that takes longer makes a reload fail' -r -f
+complete -c ferricorn -l request-timeout -d 'seconds that the application may take for one request, 0 for no limit; then its call is ended and the client gets 504' -r -f
+complete -c ferricorn -l queue-timeout -d 'seconds that a request which has arrived may wait for its call, 0 for no limit; then it is not called, and the client gets 503' -r -f
 complete -c ferricorn -l max-worker-memory -d 'resident memory in MiB at which a worker is replaced, 0 for no limit' -r -f
 complete -c ferricorn -l max-worker-lifetime -d 'seconds after which a worker is replaced, 0 for never; each worker lives up to a tenth longer' -r -f
 complete -c ferricorn -l client-head-timeout -d 'seconds a client may take to send the head of a request, its first one from the connection on; 0 for ever' -r -f

@@ -1,7 +1,7 @@
 """What the Rust side gives to Python: the program, and the objects of a WSGI call."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Final, Protocol, TypeAlias, TypedDict, final
 
 from ferricorn.app.base import BaseApplication
@@ -22,6 +22,15 @@ def main(
     is the program that embeds the server, if one does.
     """
 
+class RequestTimeout(BaseException):
+    """Raised in the application when it has taken longer for a request than `request_timeout` allows.
+
+    No `except Exception` catches it. When it leaves the application its client gets 504.
+    """
+
+def end_late_call(_signal: int, _frame: FrameType | None) -> None:
+    """Handle the signal that interrupts the main thread: raise RequestTimeout if the call that it is in is to end."""
+
 def is_interruptible() -> bool:
     """Say whether a signal may raise SystemExit in what runs on the main thread now."""
 
@@ -32,7 +41,7 @@ class _SettingRow(TypedDict):
     section: str
     flags: list[str]
     kind: str
-    """What it takes: bool, bool_off, int, auto_int, count, str, list, files, names, addresses, choice, optional_choice, class,
+    """What it takes: bool, bool_off, int, auto_int, count, seconds, str, list, files, names, addresses, choice, optional_choice, class,
     statsd_host, directory, user, group, map, hook or any."""
     choices: list[str]
     """The words of a choice."""

@@ -114,12 +114,15 @@ class RequestHooks:
         headers: Headers | None,
         sent: int,
         elapsed: timedelta,
-        failed: bool,
+        failure: str | None,
     ) -> None:
-        """Write the access line and call `post_request`, with what was answered."""
-        resp = Response(req, status, list(headers or ()), sent, failed) if environ is not None else None
+        """Write the access line and call `post_request`, with what was answered.
+
+        `failure` is the status with which the server has answered for an application that has failed.
+        """
+        resp = Response(req, status, list(headers or ()), sent, failure is not None) if environ is not None else None
         if self._log is not None:
-            self._log_access(req, environ, resp, elapsed, failed)
+            self._log_access(req, environ, resp, elapsed, failure)
         if self._post is not None and environ is not None:
             try:
                 self._post(self._worker, req, environ, resp)
@@ -127,11 +130,16 @@ class RequestHooks:
                 self._worker.log.exception("Exception in post_request hook")
 
     def _log_access(
-        self, req: Request, environ: dict[str, Any] | None, resp: Response | None, elapsed: timedelta, failed: bool
+        self,
+        req: Request,
+        environ: dict[str, Any] | None,
+        resp: Response | None,
+        elapsed: timedelta,
+        failure: str | None,
     ) -> None:
-        if failed or resp is None or environ is None:
+        if failure is not None or resp is None or environ is None:
             # The client has been sent the server's own page, or the end of its connection.
-            answered = Response(req, "500 Internal Server Error", [], 0, True)
+            answered = Response(req, failure or "500 Internal Server Error", [], 0, True)
             environ = environ if environ is not None else _environ_of(req)
         else:
             answered = resp

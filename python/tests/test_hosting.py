@@ -186,25 +186,25 @@ def test_post_request_takes_four_three_or_two_arguments() -> None:
         lambda worker, req: calls.append((req.path,)),
     ]:
         found, _ = hooks(post_request=hook)
-        found.after(request(), ENVIRON, "200 OK", [], 0, timedelta(), False)
+        found.after(request(), ENVIRON, "200 OK", [], 0, timedelta(), None)
     assert calls == [("/a/b", "/x", "200 OK"), ("/a/b", "/x"), ("/a/b",)]
     found, made = hooks(post_request=lambda worker, req: 1 / 0)
-    found.after(request(), ENVIRON, "200 OK", [], 0, timedelta(), False)
+    found.after(request(), ENVIRON, "200 OK", [], 0, timedelta(), None)
     assert made.server.log.lines == [("exception", "Exception in post_request hook")]
 
 
 def test_post_request_is_not_called_for_what_pre_request_refused() -> None:
     """There is no environ then."""
     found, made = hooks(post_request=lambda worker, req: 1 / 0)
-    found.after(request(), None, None, None, 0, timedelta(), True)
+    found.after(request(), None, None, None, 0, timedelta(), "500 Internal Server Error")
     assert made.server.log.lines == []
 
 
 def test_failed_requests_are_logged_as_500() -> None:
     """Whether there was an environ or not."""
     found, made = hooks(logs=True)
-    found.after(request(), ENVIRON, "200 OK", [], 9, timedelta(), False)
-    found.after(request(), ENVIRON, "200 OK", [], 9, timedelta(), True)
-    found.after(request(), None, None, None, 0, timedelta(), True)
+    found.after(request(), ENVIRON, "200 OK", [], 9, timedelta(), None)
+    found.after(request(), ENVIRON, "200 OK", [], 9, timedelta(), "500 Internal Server Error")
+    found.after(request(), None, None, None, 0, timedelta(), "500 Internal Server Error")
     access = [line for kind, line in made.server.log.lines if kind == "access"]
     assert access == ["GET /x 200 OK 9", "GET /x 500 Internal Server Error 0", "GET /a/b?c=d 500 Internal Server Error 0"]

@@ -12,7 +12,11 @@ use crate::harness::{Launch, Server};
 
 /// A server with a timeout of one second, its worker, and a request to `path` that hangs.
 fn hanging(path: &str) -> (Server, Pid, Connection) {
-    let server = Launch::app("slow").args("--timeout 1").start();
+    hanging_in(Launch::app("slow").args("--timeout 1"), path)
+}
+
+fn hanging_in(launch: Launch, path: &str) -> (Server, Pid, Connection) {
+    let server = launch.start();
     let worker = server.serving_pid();
     let mut connection = server.connect();
     connection.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
@@ -85,4 +89,25 @@ fn zero_means_no_timeout() {
     assert!(stays(Duration::from_millis(2500), || !server.log().contains("TIMEOUT")));
     server.write("open", "");
     connection.response().expect(200, "passed");
+}
+
+/// Before the worker is told to abort the log says where all its threads are, and with native code that holds the GIL from
+/// where it was called; then comes the hook.
+#[test]
+fn where_a_late_request_hangs_is_told_first() {
+    only_ferricorn!("Gunicorn tells where the main thread was when it is aborted");
+    let conf = "def worker_abort(worker):\n    worker.log.info('the hook was called')\n";
+    for (path, words) in
+        [("/hang", "time.sleep(60)"), ("/hang-in-c", "native code has not let go of the interpreter's lock")]
+    {
+        let launch = Launch::app("slow").args("--timeout 2").conf(conf);
+        let (server, worker, mut connection) = hanging_in(launch, path);
+        let line = server.wait_line(&format!("GET {path} has taken 2."));
+        assert_eq!((line.level.as_str(), line.pid), ("ERROR", worker));
+        server.wait_log(words);
+        connection.drain();
+        assert_replaced(&server, worker);
+        let log = server.log();
+        assert_eq!(log.contains("the hook was called"), path == "/hang", "{log}");
+    }
 }

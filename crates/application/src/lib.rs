@@ -8,6 +8,7 @@
 //! - [`target`]: what a request's target and version are, where the parser cannot hold them
 //! - [`calls`]: what a thread of the application's works through
 //! - [`certificates`]: which certificate a client is shown
+//! - [`supervision`]: what can be done about a call from outside
 //! - [`error_page`]: what a client sees when the server answers in the application's place
 //! - [`service`]: the same seam for applications that answer many requests at once, without whole bodies
 
@@ -17,18 +18,21 @@ pub mod error_page;
 pub mod request;
 pub mod response;
 pub mod service;
+pub mod supervision;
 pub mod target;
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub use calls::Calls;
 pub use certificates::{CertificateChoice, CertificateChooser, CertificateFiles};
 pub use request::{Body, Connection, Endpoint, Peer, Proxied, Request, TlsFacts};
 pub use response::{Driven, Exchange, Gone, Head};
 pub use service::{Loaded, Service};
+pub use supervision::{GoesOn, Supervision};
 
 /// What a worker serves.
 ///
@@ -38,6 +42,10 @@ pub trait Application {
     /// Answers one request. It must bring the exchange to an end ([`Exchange::respond`],
     /// [`Exchange::finish`] or [`Exchange::abort`]) before it returns, and must not unwind.
     fn call(&mut self, request: Request, exchange: Rc<dyn Exchange>);
+
+    /// What another thread can do about calls. Asked for before there are any threads. With `ends_calls` calls are to be
+    /// made in such a way that they can be ended: one that was answers with 504, if its response has not begun.
+    fn supervise(&mut self, ends_calls: bool) -> io::Result<Arc<dyn Supervision>>;
 
     /// Starts a thread that works through these calls, one at a time, until there are no more.
     fn start_thread(&mut self, name: &str, calls: Box<dyn Calls>) -> io::Result<()>;

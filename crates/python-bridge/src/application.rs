@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ferricorn_application::{Application, Calls, Exchange, Request};
+use ferricorn_application::{Application, Calls, Exchange, Request, Supervision};
 use ferricorn_settings::Settings;
+use ferricorn_unix::thread::Nudge;
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -16,6 +17,8 @@ use pyo3::types::PyDict;
 use crate::db::process;
 use crate::hosting::Hosting;
 use crate::interrupt::Interruptible;
+use crate::station::end_late_call;
+use crate::supervision::PythonSupervision;
 use crate::threads::Threads;
 use crate::traceback;
 use crate::wsgi::WsgiApplication;
@@ -25,6 +28,11 @@ pub(crate) struct PythonApplication {
     wsgi: WsgiApplication,
     hosting: Option<Arc<Hosting>>,
     threads: Threads,
+    /// Present where other threads look after calls.
+    supervision: Option<Arc<PythonSupervision>>,
+    ends_calls: bool,
+    /// Threads make the calls, not the main thread.
+    multithread: bool,
     /// Python writes here when a signal has come.
     alarm: Option<UnixStream>,
 }
@@ -38,7 +46,29 @@ impl PythonApplication {
     ) -> PyResult<Self> {
         let hosting = hosting.map(Arc::new);
         let wsgi = WsgiApplication::new(py, object, settings, hosting.clone())?;
-        Ok(Self { wsgi, hosting, threads: Threads::default(), alarm: None })
+        Ok(Self {
+            wsgi,
+            hosting,
+            threads: Threads::default(),
+            supervision: None,
+            ends_calls: false,
+            multithread: settings.multithread,
+            alarm: None,
+        })
+    }
+}
+
+impl PythonApplication {
+    /// The calls are the main thread's.
+    fn supervise_main(&mut self, py: Python<'_>, supervision: &PythonSupervision, ends_calls: bool) -> PyResult<()> {
+        let station = supervision.add();
+        station.take_main(py)?;
+        if ends_calls {
+            let handler = wrap_pyfunction!(end_late_call, py)?;
+            py.import("signal")?.call_method1("signal", (Nudge::Interrupt.number(), handler))?;
+            self.wsgi.make_calls_at(station);
+        }
+        Ok(())
     }
 }
 
@@ -50,9 +80,30 @@ impl Application for PythonApplication {
         });
     }
 
+    fn supervise(&mut self, ends_calls: bool) -> io::Result<Arc<dyn Supervision>> {
+        let supervision = Python::attach(|py| {
+            let supervision = Arc::new(PythonSupervision::new(py)?);
+            if !self.multithread {
+                self.supervise_main(py, &supervision, ends_calls)?;
+            }
+            Ok(supervision)
+        });
+        let supervision =
+            supervision.map_err(|error: PyErr| io::Error::other(format!("cannot look after calls: {error}")))?;
+        (self.supervision, self.ends_calls) = (Some(Arc::clone(&supervision)), ends_calls);
+        Ok(supervision)
+    }
+
     fn start_thread(&mut self, name: &str, calls: Box<dyn Calls>) -> io::Result<()> {
-        Python::attach(|py| self.threads.start(py, name, self.wsgi.for_thread(py)?, calls))
-            .map_err(|error| io::Error::other(format!("cannot start {name}: {error}")))
+        let station = self.supervision.as_ref().map(|supervision| supervision.add());
+        let started = Python::attach(|py| {
+            let mut wsgi = self.wsgi.for_thread(py)?;
+            if let Some(station) = station.clone().filter(|_| self.ends_calls) {
+                wsgi.make_calls_at(station);
+            }
+            self.threads.start(py, name, wsgi, calls, station)
+        });
+        started.map_err(|error| io::Error::other(format!("cannot start {name}: {error}")))
     }
 
     fn watch_signals(&mut self) -> io::Result<OwnedFd> {

@@ -1,13 +1,16 @@
-//! The one file of this crate with `unsafe`: forking under Python's eyes, waiting without the GIL,
+//! The one file of this crate with `unsafe`: forking under Python's eyes, waiting without the GIL, exceptions for other threads,
 //! and what belongs to one thread in objects that Python passes to all.
 
+use std::ffi::c_long;
 use std::io;
 use std::mem::ManuallyDrop;
+use std::ptr;
 use std::thread::{self, ThreadId};
 
 use ferricorn_unix::process::Fork;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 /// Forks as `os.fork()` does: at-fork hooks run, locks are in order on both sides, and the child
 /// has an interpreter that works. The process that `fork` may make in between calls no Python.
@@ -33,6 +36,19 @@ pub(crate) fn detached<T>(py: Python<'_>, wait: impl FnOnce() -> T) -> T {
         SameThread((whole.0)())
     });
     result
+}
+
+/// Has an exception of this class raised in a thread of Python's as soon as it runs Python code; nothing if there is no such
+/// thread.
+pub(crate) fn set_async_exception(_py: Python<'_>, thread: u64, class: &Bound<'_, PyType>) {
+    // SAFETY: attached (`_py` is the proof); the class is alive, and Python takes a reference of its own.
+    unsafe { ffi::PyThreadState_SetAsyncExc(thread as c_long, class.as_ptr()) };
+}
+
+/// Takes such an exception back if it has not been raised yet.
+pub(crate) fn clear_async_exception(_py: Python<'_>, thread: u64) {
+    // SAFETY: attached (`_py` is the proof); no class at all is what takes it back.
+    unsafe { ffi::PyThreadState_SetAsyncExc(thread as c_long, ptr::null_mut()) };
 }
 
 /// What never leaves its thread.

@@ -12,7 +12,8 @@
 //! - `observer`: what request hooks and a logger in Python see of a call
 //! - `interrupt`: signals that end a call
 //! - `db`: the database module's Rust side
-//! - `interpreter`: the one file with `unsafe`: forking, waiting without the GIL, what is one thread's
+//! - `supervision`: calls as other threads see them; `station`: where a thread makes its own, and how one is ended
+//! - `interpreter`: the one file with `unsafe`: forking, waiting without the GIL, exceptions for other threads, what is one thread's
 
 mod application;
 mod client_socket;
@@ -28,6 +29,8 @@ mod loader;
 mod observer;
 mod response_head;
 mod start_response;
+mod station;
+mod supervision;
 mod table;
 mod threads;
 mod tls;
@@ -58,6 +61,8 @@ mod _ferricorn {
     use crate::interrupt::is_interruptible;
     #[pymodule_export]
     use crate::start_response::StartResponse;
+    #[pymodule_export]
+    use crate::station::{RequestTimeout, end_late_call};
     #[pymodule_export]
     use crate::table::{checked_setting, default_settings, settings_table};
     use crate::{interpreter, interrupt, loader::PythonLoader};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferricorn_application::{Peer, Request, target};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -52,7 +52,8 @@ impl Observer {
         Ok(())
     }
 
-    /// Writes the access line and calls `post_request`. `said`: status and headers as the application gave them.
+    /// Writes the access line and calls `post_request`. `said`: status and headers as the application gave them; `failure`: with what
+    /// the server has answered in its place, if it has failed.
     pub(crate) fn after(
         &self,
         py: Python<'_>,
@@ -60,11 +61,12 @@ impl Observer {
         environ: Option<Bound<'_, PyDict>>,
         said: Said,
         sent: u64,
-        failed: bool,
+        failure: Option<StatusCode>,
     ) -> PyResult<()> {
         let elapsed: Duration = observed.began.elapsed();
         let (status, headers) = said.unzip();
-        let arguments = (&observed.request, environ, status, headers, sent, elapsed, failed);
+        let failure = failure.map(|status| status.to_string());
+        let arguments = (&observed.request, environ, status, headers, sent, elapsed, failure);
         self.0.bind(py).call_method1(intern!(py, "after"), arguments)?;
         Ok(())
     }

@@ -57,6 +57,7 @@ fn word(kind: Kind) -> &'static str {
         Kind::Int => "int",
         Kind::AutoInt => "auto_int",
         Kind::Count => "count",
+        Kind::Seconds => "seconds",
         Kind::Str => "str",
         Kind::List => "list",
         Kind::Files => "files",

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::interpreter::detached;
+use crate::station::Station;
 use crate::traceback;
 use crate::wsgi::WsgiApplication;
 
@@ -33,9 +34,10 @@ impl Threads {
         name: &str,
         application: WsgiApplication,
         calls: Box<dyn Calls>,
+        station: Option<Arc<Station>>,
     ) -> PyResult<()> {
         let in_call = Arc::new(AtomicBool::new(false));
-        let work = Work { application, calls, in_call: Arc::clone(&in_call) };
+        let work = Work { application, calls, station, in_call: Arc::clone(&in_call) };
         let target = Bound::new(py, ThreadTarget { work: Mutex::new(Some(work)) })?;
         let options = PyDict::new(py);
         options.set_item("name", name)?;
@@ -76,13 +78,17 @@ impl ThreadTarget {
 struct Work {
     application: WsgiApplication,
     calls: Box<dyn Calls>,
+    station: Option<Arc<Station>>,
     in_call: Arc<AtomicBool>,
 }
 
 impl Work {
     /// Waits without the GIL, takes with it: which thread makes a call is decided when one can.
     fn run(self, py: Python<'_>) {
-        let Self { mut application, mut calls, in_call } = self;
+        let Self { mut application, mut calls, station, in_call } = self;
+        if let Some(Err(error)) = station.map(|station| station.take(py, false)) {
+            log::error!("The calls of a thread cannot be looked after\n{}", traceback(py, &error));
+        }
         while detached(py, || calls.wait()) {
             in_call.store(true, Ordering::Release);
             while calls.take(&mut |request, exchange| application.call(py, request, &exchange)) {}

@@ -21,6 +21,7 @@ use crate::file_wrapper::FileWrapper;
 use crate::hosting::{Hosting, log_exception};
 use crate::observer::Observer;
 use crate::start_response::{Said, StartResponse, send_now, settle};
+use crate::station::{RequestTimeout, Station};
 use crate::traceback;
 
 /// A WSGI application object, ready to be called.
@@ -31,6 +32,10 @@ pub(crate) struct WsgiApplication {
     logged_names: Vec<String>,
     /// Hooks, and Python's logger.
     hosting: Option<Arc<Hosting>>,
+    /// Present where calls can be ended from outside.
+    station: Option<Arc<Station>>,
+    /// Whether the call was to end.
+    was_late: bool,
     /// Present where a hook or a logger in Python is to see requests.
     observer: Option<Observer>,
 }
@@ -67,6 +72,8 @@ impl WsgiApplication {
         let logged_names = format.map(|format| format.environ_names().map(str::to_owned).collect());
         Ok(Self {
             object,
+            station: None,
+            was_late: false,
             environs: Environs::new(py, settings)?,
             logged_names: logged_names.unwrap_or_default(),
             observer: match &hosting {
@@ -81,6 +88,8 @@ impl WsgiApplication {
     pub(crate) fn for_thread(&self, py: Python<'_>) -> PyResult<Self> {
         Ok(Self {
             object: self.object.clone_ref(py),
+            station: None,
+            was_late: false,
             environs: self.environs.for_thread(py)?,
             logged_names: self.logged_names.clone(),
             hosting: self.hosting.clone(),
@@ -88,14 +97,35 @@ impl WsgiApplication {
         })
     }
 
+    /// The thread that calls it can be made to end a call.
+    pub(crate) fn make_calls_at(&mut self, station: Arc<Station>) {
+        self.station = Some(station);
+    }
+
+    fn begin(&mut self, py: Python<'_>) {
+        self.was_late = false;
+        if let Some(station) = &self.station {
+            station.begin(py);
+        }
+    }
+
+    /// From here on no call is ended any more.
+    fn end(&mut self, py: Python<'_>) {
+        if let Some(station) = &self.station {
+            self.was_late |= station.end(py);
+        }
+    }
+
     /// Answers a request, with the application's answer or with the server's own page.
     pub(crate) fn call(&mut self, py: Python<'_>, mut request: Request, exchange: &Rc<dyn Exchange>) {
         log::debug!("{} {}", request.head.method, target::path(&request.head));
         call::begin(exchange, &request);
+        self.begin(py);
         let answered = match self.observer.clone() {
             Some(observer) => self.answer_observed(py, &observer, &mut request, exchange),
             None => self.answer(py, &mut request, exchange, None),
         };
+        self.end(py);
         if let Err(error) = answered {
             self.report(py, &request, exchange, &error);
         }
@@ -115,19 +145,29 @@ impl WsgiApplication {
         let answered = observer
             .before(py, &observed, request)
             .and_then(|()| self.answer(py, request, exchange, Some(&mut traces)));
+        self.end(py);
         if let Err(error) = &answered {
             self.report(py, request, exchange, error);
         } else {
             // The hook may take its time; the client need not wait for it.
             settle(py, exchange);
         }
-        observer.after(py, &observed, traces.environ, traces.said, exchange.sent(), answered.is_err())
+        let failure = answered.is_err().then(|| self.page());
+        observer.after(py, &observed, traces.environ, traces.said, exchange.sent(), failure)
     }
 
     fn report(&self, py: Python<'_>, request: &Request, exchange: &Rc<dyn Exchange>, error: &PyErr) {
-        let words = format!("Error handling request {} {}", request.head.method, request.raw_target());
-        log_exception(py, self.hosting.as_deref(), &words, error);
-        respond_with_error(exchange);
+        // Where a late call was has been told already.
+        if !self.was_late || !error.is_instance_of::<RequestTimeout>(py) {
+            let words = format!("Error handling request {} {}", request.head.method, request.raw_target());
+            log_exception(py, self.hosting.as_deref(), &words, error);
+        }
+        respond_with_error(exchange, self.page());
+    }
+
+    /// What a call that has failed answers with.
+    fn page(&self) -> StatusCode {
+        if self.was_late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::INTERNAL_SERVER_ERROR }
     }
 
     /// `traces`: where to leave what those who watch requests want to know.
@@ -181,11 +221,11 @@ fn refuse_path(request: &Request, outside: &OutsideScriptName, exchange: &Rc<dyn
 
 /// The server's own page, or, where the application's answer is under way, the end of the
 /// connection.
-fn respond_with_error(exchange: &Rc<dyn Exchange>) {
+fn respond_with_error(exchange: &Rc<dyn Exchange>, status: StatusCode) {
     if exchange.begun() {
         exchange.abort();
     } else {
-        let (head, page) = error_page::page(StatusCode::INTERNAL_SERVER_ERROR, "");
+        let (head, page) = error_page::page(status, "");
         exchange.respond(head, page);
     }
 }

@@ -100,6 +100,7 @@ fn help(setting: &Setting) -> String {
 fn placeholder(kind: Kind) -> &'static str {
     match kind {
         Kind::Int | Kind::AutoInt | Kind::Count => "INT",
+        Kind::Seconds => "SECONDS",
         Kind::Directory => "DIRECTORY",
         Kind::User => "USER",
         Kind::Group => "GROUP",

@@ -74,6 +74,7 @@ fn kind_of(kind: Kind) -> &'static str {
         Kind::Bool | Kind::BoolOff => "switch",
         Kind::Int | Kind::Count => "number",
         Kind::AutoInt => "number, octal too",
+        Kind::Seconds => "seconds, fractions too",
         Kind::Str | Kind::Choice(_) | Kind::OptionalChoice(..) => "text",
         Kind::List | Kind::Files => "list",
         Kind::Names | Kind::Addresses => "text with commas",

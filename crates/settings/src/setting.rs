@@ -36,6 +36,8 @@ pub enum Kind {
     AutoInt,
     /// A whole number, zero or more, or `auto`.
     Count,
+    /// A number of seconds, zero or more, with or without a fraction.
+    Seconds,
     /// Text.
     Str,
     /// Texts; its flag may be repeated.

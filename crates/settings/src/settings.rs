@@ -52,6 +52,10 @@ pub struct Settings {
     pub client_head_timeout: Duration,
     /// Without a byte for this long in the middle of a request or response a client is given up; zero for never.
     pub client_stall_timeout: Duration,
+    /// How long the application may take for one request; zero for ever.
+    pub request_timeout: Duration,
+    /// How long a request that has arrived may wait for its call; zero for ever.
+    pub queue_timeout: Duration,
     /// Resident memory in bytes at which a worker is replaced; zero for no limit.
     pub max_worker_memory: u64,
     /// Age at which a worker is replaced; zero for never.

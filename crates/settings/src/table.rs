@@ -466,6 +466,14 @@ pub static OWN: &[Setting] = &[
         .long(&["boot-timeout"])
         .or(Fallback::Int(300))
         .meaning("seconds a worker may take until it is ready, 0 for ever; one that takes longer makes a reload fail"),
+    Setting::new("request_timeout", Ferricorn, Seconds).long(&["request-timeout"]).or(Fallback::Int(0)).meaning(
+        "seconds that the application may take for one request, 0 for no limit; then its call is ended and the client \
+         gets 504",
+    ),
+    Setting::new("queue_timeout", Ferricorn, Seconds).long(&["queue-timeout"]).or(Fallback::Int(0)).meaning(
+        "seconds that a request which has arrived may wait for its call, 0 for no limit; then it is not called, and the \
+         client gets 503",
+    ),
     Setting::new("max_worker_memory", Ferricorn, Int)
         .long(&["max-worker-memory"])
         .or(Fallback::Int(0))

@@ -64,6 +64,8 @@ pub(crate) fn settings(
         boot_timeout: values.seconds("boot_timeout"),
         client_head_timeout: values.seconds("client_head_timeout"),
         client_stall_timeout: values.seconds("client_stall_timeout"),
+        request_timeout: values.fraction("request_timeout"),
+        queue_timeout: values.fraction("queue_timeout"),
         max_worker_memory: values.number("max_worker_memory").saturating_mul(1 << 20),
         max_worker_lifetime: values.seconds("max_worker_lifetime"),
         keepalive: values.seconds("keepalive"),
@@ -154,6 +156,14 @@ impl Values<'_> {
     /// More than a century is cut down to that, so that a deadline can always be computed.
     fn seconds(&self, name: &str) -> Duration {
         Duration::from_secs(self.number(name).min(u32::MAX.into()))
+    }
+
+    /// Seconds with a fraction, cut down likewise. What is not zero does not become it.
+    fn fraction(&self, name: &str) -> Duration {
+        match self.get(name) {
+            Value::Float(number) => Duration::from_secs_f64(number.min(u32::MAX.into())).max(Duration::from_nanos(1)),
+            _ => self.seconds(name),
+        }
     }
 
     /// Unset and empty are the same for names of files and applications.
@@ -278,6 +288,12 @@ mod tests {
         assert_eq!(limit("limit_request_fields", 0).limit_request_fields, 32768);
         assert_eq!(limit("limit_request_fields", 40000).limit_request_fields, 32768);
         assert_eq!(limit("limit_request_field_size", 0).limit_request_field_size, 8190);
+        assert_eq!(with("request_timeout", Value::Float(0.25)).request_timeout, Duration::from_millis(250));
+        assert_eq!(
+            with("request_timeout", Value::Float(f64::MAX)).request_timeout,
+            Duration::from_secs(u32::MAX.into())
+        );
+        assert!(!with("queue_timeout", Value::Float(f64::MIN_POSITIVE)).queue_timeout.is_zero());
         assert_eq!(limit("timeout", i64::MAX).timeout, Duration::from_secs(u32::MAX.into()));
     }
 

@@ -31,6 +31,7 @@ pub fn checked(setting: &Setting, value: &Value, context: &Context) -> Result<Va
         Kind::Bool | Kind::BoolOff => switch(value)?,
         Kind::Int | Kind::AutoInt => number(value)?,
         Kind::Count => count(value, context)?,
+        Kind::Seconds => seconds(value)?,
         Kind::Str => text(value)?.map_or(Value::None, Value::Str),
         Kind::List => Value::texts(texts(value)?),
         Kind::Files => Value::texts(files(value, start)?),
@@ -124,6 +125,21 @@ fn number(value: &Value) -> Result<Value, Problem> {
         Some(number) if number >= 0 => Ok(Value::Int(number)),
         Some(_) => Err("must not be negative".to_owned()),
         None => Err("must be a whole number".to_owned()),
+    }
+}
+
+/// Whole seconds stay whole numbers, however they were written.
+fn seconds(value: &Value) -> Result<Value, Problem> {
+    let found = match value {
+        Value::Float(number) => Some(*number),
+        Value::Str(text) if crate::integer::prefixed(text).is_none() => text.trim().parse().ok(),
+        other => return number(other).map_err(|problem| problem.replace("a whole number", "a number of seconds")),
+    };
+    match found.filter(|number| number.is_finite()) {
+        Some(number) if number < 0.0 => Err("must not be negative".to_owned()),
+        Some(number) if number.fract() == 0.0 && number < LARGEST as f64 => Ok(Value::Int(number as i64)),
+        Some(number) => Ok(Value::Float(number)),
+        None => Err("must be a number of seconds".to_owned()),
     }
 }
 
@@ -301,6 +317,20 @@ mod tests {
         assert_eq!(problem("backlog", Value::Int(1 << 31)), "must be at most 2147483647");
         assert_eq!(problem("threads", Value::Int(1001)), "must be at most 1000");
         assert_eq!(problem("http2_max_frame_size", Value::Int(1)), "must be between 16384 and 16777215");
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        for (value, number) in [(Value::Float(2.5), "2.5"), (Value::Float(2.0), "2"), (Value::text(" .25 "), "0.25")] {
+            assert_eq!(taken("request_timeout", value), number);
+        }
+        for value in [Value::Float(f64::NAN), Value::text("inf"), Value::text("soon"), Value::None, Value::texts(["3"])]
+        {
+            assert_eq!(problem("request_timeout", value), "must be a number of seconds");
+        }
+        for value in [Value::Float(-0.5), Value::Int(-1), Value::text("-2.5")] {
+            assert_eq!(problem("queue_timeout", value), "must not be negative");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// A number with a fraction; no setting takes one, it is kept to be named in the error.
+    /// A number with a fraction.
     Float(f64),
     /// Text.
     Str(String),

@@ -39,6 +39,11 @@ impl Reporter {
         Self(File::from(descriptor))
     }
 
+    /// Another handle of the same pipe.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?))
+    }
+
     /// Reports for the calling process. Fails when the master is gone.
     pub fn report(&self, kind: Kind) -> io::Result<()> {
         let mut frame = [0; FRAME];

@@ -190,6 +190,16 @@ impl SlotWriter {
         self.words()[CALL_STARTED].store(0, Ordering::Relaxed);
     }
 
+    /// How long ago it last beat; see [`Scoreboard::silence`].
+    pub fn silence(&self) -> Option<Duration> {
+        self.board.silence(self.slot)
+    }
+
+    /// The call that is to be seen; see [`Scoreboard::current_call`].
+    pub fn current_call(&self) -> Option<(String, Duration)> {
+        self.board.current_call(self.slot)
+    }
+
     /// Whether the whole server stops.
     pub fn server_is_stopping(&self) -> bool {
         self.board.is_stopping()

@@ -71,6 +71,21 @@ impl Statsd {
         self.send("gunicorn.backlog", format_args!("{connections}|h"));
     }
 
+    /// So many requests wait for their call in this worker.
+    pub fn queue(&self, requests: usize) {
+        self.send("ferricorn.queue", format_args!("{requests}|h"));
+    }
+
+    /// A request has waited too long for its call.
+    pub fn queue_timeout(&self) {
+        self.count("ferricorn.queue_timeouts");
+    }
+
+    /// A call has taken too long.
+    pub fn request_timeout(&self) {
+        self.count("ferricorn.request_timeouts");
+    }
+
     fn count(&self, name: &str) {
         self.send(name, format_args!("1|c|@1.0"));
     }
@@ -148,6 +163,9 @@ mod tests {
         statsd.log("warning");
         statsd.gauge_workers(2);
         statsd.backlog(7);
+        statsd.queue(3);
+        statsd.queue_timeout();
+        statsd.request_timeout();
         let expected = [
             "shop.gunicorn.request.duration:1124.47|ms",
             "shop.gunicorn.requests:1|c|@1.0",
@@ -155,6 +173,9 @@ mod tests {
             "shop.gunicorn.log.warning:1|c|@1.0",
             "shop.gunicorn.workers:2|g",
             "shop.gunicorn.backlog:7|h",
+            "shop.ferricorn.queue:3|h",
+            "shop.ferricorn.queue_timeouts:1|c|@1.0",
+            "shop.ferricorn.request_timeouts:1|c|@1.0",
         ];
         assert_eq!(received(&server, expected.len()), expected);
     }

@@ -8,34 +8,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use nix::libc;
 use socket2::{Domain, SockFilter, SockRef};
 
+use crate::tcp;
+
 /// How many connections wait at a TCP socket that nobody has accepted yet; `None` for a Unix
 /// socket, whose queue the kernel does not tell.
 pub fn length(listener: impl AsFd) -> io::Result<Option<u32>> {
-    /// The length of what every Linux knows of `struct tcp_info`: eight bytes and 24 numbers.
-    const WORDS: usize = 2 + 24;
-    /// `tcpi_unacked`, which in a listening socket counts what is not accepted.
-    const UNACKED: usize = 2 + 4;
-    let mut information = [0_u32; WORDS];
-    let mut length = size_of_val(&information) as libc::socklen_t;
-    // SAFETY: the descriptor is open for as long as it is borrowed; the kernel writes at most
-    // `length` bytes, which is what the array has, and any bytes are valid numbers.
-    let result = unsafe {
-        libc::getsockopt(
-            listener.as_fd().as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            information.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    };
-    if result == 0 {
-        return Ok(Some(information[UNACKED]));
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT) => Ok(None),
-        _ => Err(error),
-    }
+    Ok(tcp::information(listener)?.map(|information| information.unacknowledged))
 }
 
 /// From here on nobody new gets into the queue; what waits in it stays, to be taken by whoever looks. Who asks for a

@@ -12,6 +12,7 @@
 //! - [`credentials`]: giving up privileges
 //! - [`daemon`]: leaving the terminal
 //! - [`epoll`]: waiting for many sockets at once
+//! - [`tcp`]: what the kernel knows of a TCP socket
 //! - [`thread`]: threads that no signal disturbs
 //! - [`title`]: what `ps` shows
 //! - [`environment`]: changing environment variables while single-threaded
@@ -28,5 +29,6 @@ pub mod listener;
 pub mod poll;
 pub mod process;
 pub mod shared_memory;
+pub mod tcp;
 pub mod thread;
 pub mod title;

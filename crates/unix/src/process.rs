@@ -81,6 +81,11 @@ pub enum Signal {
 }
 
 impl Signal {
+    /// As manuals have it.
+    pub fn name(self) -> &'static str {
+        self.as_nix().as_str()
+    }
+
     fn as_nix(self) -> nix_signal::Signal {
         match self {
             Self::Abort => nix_signal::Signal::SIGABRT,

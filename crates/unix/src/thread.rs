@@ -1,12 +1,11 @@
-//! Threads of the server's own, beside those of an application.
+//! Threads: of the server's own, which no signal disturbs, and signals to one thread of this process.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
+use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow};
-
-/// What such a thread gets for its stack; it does little.
-const STACK: usize = 256 * 1024;
+use nix::unistd::{getpid, gettid};
 
 /// Starts a thread to which the kernel gives no signal: signals are for the threads that were there before, which wait for
 /// them in their system calls.
@@ -16,9 +15,46 @@ pub fn spawn_undisturbed<T: Send + 'static>(
 ) -> io::Result<JoinHandle<T>> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     // A thread begins with the mask of the one that starts it.
-    let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work);
+    let started = Builder::new().name(name.to_owned()).spawn(work);
     before.thread_set_mask()?;
     started
+}
+
+/// The kernel's number of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadNumber(i32);
+
+impl ThreadNumber {
+    /// Of the calling thread.
+    pub fn current() -> Self {
+        Self(gettid().as_raw())
+    }
+}
+
+/// Signals of a process to its own threads: real-time signals, at the end that the C library and applications leave alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nudge {
+    /// Look up from what you wait for.
+    Interrupt,
+    /// Say where you are.
+    Tell,
+}
+
+impl Nudge {
+    /// The signal's number, for whoever installs its handler.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Interrupt => libc::SIGRTMAX() - 1,
+            Self::Tell => libc::SIGRTMAX() - 2,
+        }
+    }
+}
+
+/// Sends such a signal to a thread of this process. Without a handler it would end the process.
+pub fn nudge(thread: ThreadNumber, nudge: Nudge) -> io::Result<()> {
+    // SAFETY: the system call takes three numbers and touches no memory of ours.
+    let result = unsafe { libc::syscall(libc::SYS_tgkill, getpid().as_raw(), thread.0, nudge.number()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

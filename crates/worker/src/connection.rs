@@ -201,7 +201,7 @@ impl Client {
         let body = self.gather(incoming).await?;
         let (reply, answer) = oneshot::channel();
         let request = Request { head, body, https, connection: Arc::clone(&self.connection) };
-        self.shared.push(Job { request, activity: Rc::clone(&self.activity), reply, arrived });
+        self.shared.push(Job::new(&self.shared, request, &self.activity, reply, arrived));
         match answer.await {
             Ok(answer) => Ok(self.respond(answer, version, is_head, closes || self.shared.closes_connections())),
             Err(_) => Err(NoAnswer),

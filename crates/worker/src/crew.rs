@@ -21,10 +21,14 @@ use tokio::sync::oneshot;
 use crate::answer::{Answer, Content, End};
 use crate::desk::{Desk, Letter, Outcome, Parcel, Waiting};
 use crate::hints::Hints;
+use crate::late::{self, Unanswered};
 use crate::pump::Next;
 use crate::shared::{Activity, Job, Phase, Shared};
 use crate::stream::Stream;
 use crate::thread::ThreadCalls;
+
+/// What a call that was ended gets to answer its client itself, before that is done in its place.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(500);
 
 /// See the module.
 pub(crate) struct Crew {
@@ -55,12 +59,15 @@ struct Call {
     /// The head, for the access log.
     head: Option<Parts>,
     stream: Option<Arc<Stream>>,
+    /// Its client has been told that it takes too long, and that is written down.
+    timed_out: bool,
 }
 
 impl Crew {
-    pub(crate) fn new(size: usize) -> Self {
+    /// `patience`: how long a request may wait for a thread; zero for ever.
+    pub(crate) fn new(size: usize, patience: Duration) -> Self {
         Self {
-            desk: Arc::default(),
+            desk: Arc::new(Desk::new(patience)),
             size,
             calls: RefCell::default(),
             next_number: Cell::new(0),
@@ -87,7 +94,7 @@ impl Crew {
     /// Gives a request to whichever thread takes it.
     pub(crate) fn hand_over(&self, shared: &Shared, job: Job) {
         let number = self.next_number.replace(self.next_number.get() + 1);
-        let Job { request, activity, reply, arrived } = job;
+        let Job { request, activity, reply, arrived, since } = job;
         let Request { head, connection, .. } = &request;
         let call = Call {
             reply: Some(reply),
@@ -95,15 +102,16 @@ impl Crew {
             connection: Arc::clone(connection),
             method: head.method.clone(),
             path: target::path(head).into(),
-            began: clock::monotonic(),
+            began: since,
             arrived,
             head: shared.access_log.is_some().then(|| head.clone()),
             stream: None,
+            timed_out: false,
         };
         self.calls.borrow_mut().insert(number, call);
         shared.slot.count_call();
         self.show_oldest(shared);
-        self.desk.queue(Waiting { number, request });
+        self.desk.queue(Waiting { number, request, since });
     }
 
     /// Takes back what no thread has taken: the connection, or the stream, has ended.
@@ -115,6 +123,55 @@ impl Crew {
         {
             self.calls.borrow_mut().remove(&number);
             self.show_oldest(shared);
+        }
+    }
+
+    /// Answers those that have waited too long for a thread, and those whose call was ended and has not come back.
+    pub(crate) fn attend_late(&self, shared: &Shared) {
+        let now = clock::monotonic();
+        for number in self.desk.take_late(now) {
+            self.refuse(shared, number);
+        }
+        if !shared.settings.request_timeout.is_zero() {
+            let patience = shared.settings.request_timeout + ANSWER_PATIENCE;
+            for number in shared.posts.of_crew(now, patience) {
+                self.time_out(shared, number);
+            }
+        }
+    }
+
+    /// The thread may be stuck; its client is told without it.
+    fn time_out(&self, shared: &Shared, number: u64) {
+        let mut calls = self.calls.borrow_mut();
+        let Some(call) = calls.get_mut(&number) else { return };
+        if let Some(stream) = call.stream.take() {
+            stream.give_up();
+            stream.end(End::BrokenOff);
+        }
+        if let Some(reply) = call.reply.take() {
+            call.timed_out = true;
+            let request = Unanswered { head: call.head.as_ref(), connection: &call.connection, arrived: call.arrived };
+            // A closed channel means that the client is gone.
+            let _ = reply.send(late::time_out(shared, &request));
+        }
+    }
+
+    /// How many wait for a thread.
+    pub(crate) fn waiting(&self) -> usize {
+        self.desk.waiting()
+    }
+
+    fn refuse(&self, shared: &Shared, number: u64) {
+        let Some(call) = self.calls.borrow_mut().remove(&number) else { return };
+        let request = Unanswered { head: call.head.as_ref(), connection: &call.connection, arrived: call.arrived };
+        let answer = late::refuse(shared, &request);
+        if let Some(reply) = call.reply {
+            // A closed channel means that the client is gone.
+            let _ = reply.send(answer);
+        }
+        self.show_oldest(shared);
+        if self.has_idle_thread() {
+            shared.wake_held_back();
         }
     }
 
@@ -154,6 +211,7 @@ impl Crew {
                 Letter::Hints(number, headers) => self.send_hints(number, &headers),
                 Letter::Answer(number, head, parcel) => self.answer(number, head, parcel),
                 Letter::Done(number, outcome) => self.end(shared, number, &outcome),
+                Letter::Late(number) => self.refuse(shared, number),
                 Letter::Lost(number) => self.lose(shared, number),
             }
         }
@@ -184,21 +242,11 @@ impl Crew {
 
     fn end(&self, shared: &Shared, number: u64, outcome: &Outcome) {
         let Some(call) = self.calls.borrow_mut().remove(&number) else { return };
-        let elapsed = call.arrived.map(|arrived| outcome.ended - arrived).unwrap_or_default();
-        let status = outcome.status.as_u16();
-        if let Some(head) = &call.head {
-            shared.record(&Entry {
-                request: head,
-                connection: &call.connection,
-                status,
-                response_headers: &outcome.headers,
-                sent: outcome.sent,
-                elapsed,
-                annotations: &outcome.annotations,
-            });
+        if !call.timed_out {
+            write_down(shared, &call, outcome);
         }
-        if let Some(statsd) = &shared.statsd {
-            statsd.request(status, elapsed);
+        if let Some(statsd) = shared.statsd.as_ref().filter(|_| outcome.late) {
+            statsd.request_timeout();
         }
         self.show_oldest(shared);
         shared.count_served();
@@ -238,5 +286,25 @@ impl Crew {
             stream.give_up();
             stream.end(End::BrokenOff);
         }
+    }
+}
+
+/// How a call went, for those who want to know.
+fn write_down(shared: &Shared, call: &Call, outcome: &Outcome) {
+    let elapsed = call.arrived.map(|arrived| outcome.ended - arrived).unwrap_or_default();
+    let status = outcome.status.as_u16();
+    if let Some(head) = &call.head {
+        shared.record(&Entry {
+            request: head,
+            connection: &call.connection,
+            status,
+            response_headers: &outcome.headers,
+            sent: outcome.sent,
+            elapsed,
+            annotations: &outcome.annotations,
+        });
+    }
+    if let Some(statsd) = &shared.statsd {
+        statsd.request(status, elapsed);
     }
 }

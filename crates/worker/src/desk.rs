@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ferricorn_application::{Head, Request};
@@ -22,6 +22,8 @@ pub(crate) struct Waiting {
     /// Its number among the worker's calls.
     pub(crate) number: u64,
     pub(crate) request: Request,
+    /// Since when, by the monotonic clock.
+    pub(crate) since: Duration,
 }
 
 /// What a thread says of a call.
@@ -30,6 +32,8 @@ pub(crate) enum Letter {
     Hints(u64, HeaderMap),
     /// The response, or its beginning.
     Answer(u64, Head, Parcel),
+    /// No thread has taken it in time, and none will.
+    Late(u64),
     /// It has returned.
     Done(u64, Outcome),
     /// The thread has ended for no good reason, in this call if it was in one.
@@ -60,11 +64,15 @@ pub(crate) struct Outcome {
     pub(crate) sent: u64,
     pub(crate) annotations: Vec<(String, String)>,
     pub(crate) ended: Instant,
+    /// It has gone on for longer than it may.
+    pub(crate) late: bool,
 }
 
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Desk {
+    /// How long a request may wait; zero for ever.
+    patience: Duration,
     counter: Mutex<Counter>,
     /// For threads that wait for a request.
     called: Condvar,
@@ -83,6 +91,18 @@ struct Counter {
     closed: bool,
 }
 
+impl Counter {
+    /// Takes out those that have waited too long.
+    fn take_late(&mut self, now: Duration, patience: Duration) -> Vec<u64> {
+        let mut late = Vec::new();
+        let is_late = |first: &Waiting| !patience.is_zero() && now.saturating_sub(first.since) > patience;
+        while self.queue.front().is_some_and(is_late) {
+            late.extend(self.queue.pop_front().map(|first| first.number));
+        }
+        late
+    }
+}
+
 #[derive(Default)]
 struct Mail {
     letters: Vec<Letter>,
@@ -90,6 +110,10 @@ struct Mail {
 }
 
 impl Desk {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     fn counter(&self) -> MutexGuard<'_, Counter> {
         self.counter.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,15 +170,28 @@ impl Desk {
         !counter.closed
     }
 
-    /// Takes the request that has waited longest. `came`: this thread has waited.
-    pub(crate) fn take(&self, came: bool) -> Option<Waiting> {
+    /// Takes the request that has waited longest, if not too long. `came`: this thread has waited.
+    pub(crate) fn take(&self, came: bool, now: Duration) -> Option<Waiting> {
         let mut counter = self.counter();
         if came {
             counter.coming = false;
         }
+        let late = counter.take_late(now, self.patience);
         let taken = counter.queue.pop_front();
         self.call_next(counter);
+        if !late.is_empty() {
+            self.post(late.into_iter().map(Letter::Late));
+        }
         taken
+    }
+
+    /// Takes out the requests that have waited too long.
+    pub(crate) fn take_late(&self, now: Duration) -> Vec<u64> {
+        self.counter().take_late(now, self.patience)
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.counter().queue.len()
     }
 
     pub(crate) fn has_queued(&self) -> bool {
@@ -212,7 +249,7 @@ mod tests {
         });
         let head = http::Request::new(()).into_parts().0;
         let request = Request { head, body: Body::Memory(Bytes::new()), https: false, connection };
-        Waiting { number, request }
+        Waiting { number, request, since: Duration::ZERO }
     }
 
     #[test]
@@ -220,11 +257,24 @@ mod tests {
         let desk = Desk::default();
         (0..3).for_each(|number| desk.queue(waiting(number)));
         assert!(desk.wait() && desk.has_queued());
-        assert_eq!(desk.take(true).map(|taken| taken.number), Some(0));
-        assert_eq!(desk.take(false).map(|taken| taken.number), Some(1));
+        assert_eq!(desk.take(true, Duration::ZERO).map(|taken| taken.number), Some(0));
+        assert_eq!(desk.take(false, Duration::ZERO).map(|taken| taken.number), Some(1));
         desk.close();
         assert!(!desk.wait());
-        assert!(desk.take(false).is_none());
+        assert!(desk.take(false, Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn who_has_waited_too_long_is_not_taken() {
+        let (desk, second) = (Desk::new(Duration::from_secs(1)), Duration::from_secs(1));
+        (0..4).for_each(|number| desk.queue(Waiting { since: second * number, ..waiting(number.into()) }));
+        assert!(desk.take_late(second).is_empty());
+        assert_eq!(desk.take_late(second * 2), [0]);
+        assert_eq!(desk.take(false, second * 7 / 2).map(|taken| taken.number), Some(3));
+        let mut letters = Vec::new();
+        desk.fetch(&mut letters);
+        assert!(matches!(letters[..], [Letter::Late(1), Letter::Late(2)]));
+        assert_eq!(desk.waiting(), 0);
     }
 
     #[test]
@@ -236,7 +286,7 @@ mod tests {
             thread::spawn(move || {
                 while desk.wait() {
                     let mut came = true;
-                    while desk.take(std::mem::take(&mut came)).is_some() {
+                    while desk.take(std::mem::take(&mut came), Duration::ZERO).is_some() {
                         taken.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -268,7 +318,7 @@ mod tests {
             let (desk, together) = (Arc::clone(&desk), Arc::clone(&together));
             thread::spawn(move || {
                 assert!(desk.wait());
-                assert!(desk.take(true).is_some());
+                assert!(desk.take(true, Duration::ZERO).is_some());
                 together.wait();
             })
         };

@@ -105,7 +105,7 @@ impl CallExchange {
         let shared = &self.shared;
         shared.waits_for_client.set(true);
         self.runtime.block_on(poll_fn(|context| {
-            if shared.phase() == Phase::Leaving {
+            if shared.phase() == Phase::Leaving || shared.posts.is_late(0) {
                 return Poll::Ready(());
             }
             // The phase may change without a byte moving: the sweeper's tick wakes us too.
@@ -159,7 +159,8 @@ impl Exchange for CallExchange {
                 pieces.push(piece);
             }
         }
-        if pieces.is_gone() || self.shared.phase() == Phase::Leaving { Err(Gone) } else { Ok(()) }
+        let ends = self.shared.phase() == Phase::Leaving || self.shared.posts.is_late(0);
+        if pieces.is_gone() || ends { Err(Gone) } else { Ok(()) }
     }
 
     fn finish(&self) {

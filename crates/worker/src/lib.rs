@@ -20,9 +20,9 @@
 //!   `hints`: the one thing that goes past hyper; `tally`: what the access log will say
 //! - `crew`: in place of the pump's calls, those of threads; `thread`: such a thread and its side of a
 //!   call; `desk`: where it meets the main thread; `stream`: a body on its way from one to the other
-//! - `lookout`: a thread that looks after calls which take long; `roster`: what it does then about the connections that could
-//!   be served by another worker; `standing`: whose one is; `handover`: the main thread's side of that; `pace`: how
-//!   long calls take
+//! - `lookout`: a thread that looks after calls which take long; `deadline`: those that take too long; `late`: what their
+//!   clients are told, and those whose requests have waited too long; `roster`: the connections that could be served by another
+//!   worker meanwhile; `standing`: whose one is; `handover`: the main thread's side of that; `pace`: how long calls take
 //! - `service`: in place of the pump, the worker of a native application, whose service answers many requests at
 //!   once; `requests`: those that it is at; `incoming`: the body of one, as it arrives; `panics`: what its handlers
 //!   may do
@@ -38,6 +38,7 @@ mod certificates;
 mod chunks;
 mod connection;
 mod crew;
+mod deadline;
 mod desk;
 mod exchange;
 mod farewell;
@@ -52,6 +53,7 @@ mod incoming;
 #[cfg(any(test, fuzzing))]
 pub mod invariants;
 mod last_call;
+mod late;
 mod lookout;
 mod pace;
 mod panics;

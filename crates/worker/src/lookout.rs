@@ -6,14 +6,15 @@
 //! long, or one that has begun since could be; once nothing goes on it rests until the next call begins.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use ferricorn_application::{GoesOn, target};
 use ferricorn_unix::clock;
 use ferricorn_unix::thread::spawn_undisturbed;
+use http::request::Parts;
 
 /// What is to be done about calls that take long.
 pub(crate) trait Duty: Send {
@@ -32,7 +33,7 @@ pub(crate) trait Duty: Send {
 
 /// A call that goes on, or did a moment ago.
 pub(crate) struct LongCall<'a> {
-    post: &'a Post,
+    posts: &'a Arc<Posts>,
     /// The number of the post: of the thread that is in it.
     pub(crate) number: usize,
     /// When it began, by the monotonic clock. No two calls of a thread begin at the same time.
@@ -42,20 +43,47 @@ pub(crate) struct LongCall<'a> {
 impl LongCall<'_> {
     /// Whether it still goes on.
     pub(crate) fn goes_on(&self) -> bool {
-        self.post.call() == Some(self.began)
+        self.posts.call(self.number) == Some(self.began)
+    }
+
+    /// The same question for another thread.
+    pub(crate) fn question(&self) -> GoesOn {
+        let (posts, number, began) = (Arc::clone(self.posts), self.number, self.began);
+        Arc::new(move || posts.call(number) == Some(began))
+    }
+
+    /// The request, if it was described.
+    pub(crate) fn what(&self) -> String {
+        self.posts.posts[self.number].what().clone()
+    }
+
+    /// The call has gone on for longer than it may, and its thread is to know.
+    pub(crate) fn note_late(&self) {
+        self.posts.posts[self.number].late.store(word_of(self.began), Ordering::SeqCst);
     }
 }
 
-/// Where a thread that makes calls says which one it is in: when that began, in nanoseconds shifted by one, and in the lowest bit
-/// whether it still goes on.
+/// Where a thread that makes calls says which one it is in. `call`: when that began, in nanoseconds shifted by one, and in the lowest
+/// bit whether it still goes on.
 #[derive(Default)]
-pub(crate) struct Post(AtomicU64);
+struct Post {
+    call: AtomicU64,
+    /// The last call that went on for too long, in the same form.
+    late: AtomicU64,
+    /// The number of the last call, where the main thread knows calls by numbers.
+    of_crew: AtomicU64,
+    /// Which request it is about, where somebody will ask.
+    what: Mutex<String>,
+}
 
 impl Post {
-    /// The call that goes on, if one does.
-    pub(crate) fn call(&self) -> Option<Duration> {
-        call_in(self.0.load(Ordering::SeqCst))
+    fn what(&self) -> MutexGuard<'_, String> {
+        self.what.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn word_of(began: Duration) -> u64 {
+    (began.as_nanos() as u64) << 1 | 1
 }
 
 fn call_in(word: u64) -> Option<Duration> {
@@ -66,6 +94,8 @@ fn call_in(word: u64) -> Option<Duration> {
 #[derive(Default)]
 pub(crate) struct Posts {
     posts: Box<[Post]>,
+    /// Somebody will ask which requests take long.
+    describes: bool,
     /// The lookout wants to be woken by the next call.
     rests: AtomicBool,
     closed: AtomicBool,
@@ -73,29 +103,55 @@ pub(crate) struct Posts {
 }
 
 impl Posts {
-    /// For so many threads.
-    pub(crate) fn new(threads: usize) -> Arc<Self> {
-        Arc::new(Self { posts: (0..threads).map(|_| Post::default()).collect(), ..Self::default() })
+    /// For so many threads; with `describes` they are to say which request a call is about.
+    pub(crate) fn new(threads: usize, describes: bool) -> Arc<Self> {
+        Arc::new(Self { posts: (0..threads).map(|_| Post::default()).collect(), describes, ..Self::default() })
+    }
+
+    /// Which request the next call of this thread is about. `of_crew`: see [`of_crew`](Self::of_crew).
+    pub(crate) fn describe(&self, number: usize, of_crew: u64, head: &Parts) {
+        if self.describes {
+            let post = &self.posts[number];
+            *post.what() = format!("{} {}", head.method, target::path(head));
+            post.of_crew.store(of_crew, Ordering::Release);
+        }
     }
 
     /// The thread at this post begins a call. To be called by that thread alone.
     pub(crate) fn begin(&self, number: usize, now: Duration) {
         // Sequentially consistent on both sides: either the lookout sees the call, or it is seen to rest.
-        self.posts[number].0.store((now.as_nanos() as u64) << 1 | 1, Ordering::SeqCst);
+        self.posts[number].call.store(word_of(now), Ordering::SeqCst);
         if self.rests.load(Ordering::SeqCst) {
             self.wake();
         }
     }
 
-    /// When the call at this post began, if one goes on.
-    pub(crate) fn call(&self, number: usize) -> Option<Duration> {
-        self.posts[number].call()
-    }
-
     /// Its call has returned.
     pub(crate) fn end(&self, number: usize) {
-        let word = &self.posts[number].0;
+        let word = &self.posts[number].call;
         word.store(word.load(Ordering::Relaxed) & !1, Ordering::Release);
+    }
+
+    /// The call that the thread at this post is in.
+    pub(crate) fn call(&self, number: usize) -> Option<Duration> {
+        call_in(self.posts[number].call.load(Ordering::SeqCst))
+    }
+
+    /// Whether the last call at this post went on, or goes on, for longer than it may.
+    pub(crate) fn is_late(&self, number: usize) -> bool {
+        let post = &self.posts[number];
+        post.late.load(Ordering::SeqCst) == post.call.load(Ordering::SeqCst) | 1
+    }
+
+    /// Calls that have gone on for at least this long, by the numbers that the main thread knows.
+    pub(crate) fn of_crew(&self, now: Duration, least: Duration) -> Vec<u64> {
+        let number = |at: usize| {
+            let began = self.call(at).filter(|began| now.saturating_sub(*began) >= least)?;
+            let number = self.posts[at].of_crew.load(Ordering::Acquire);
+            // If it is still in the same call, that is the number of this one.
+            (self.call(at) == Some(began)).then_some(number)
+        };
+        (0..self.posts.len()).filter_map(number).collect()
     }
 
     /// There will be no more calls; the lookout ends, if there is one.
@@ -171,11 +227,11 @@ impl Lookout {
         let mut quiet = true;
         let mut next = now + self.shortest;
         for (number, post) in self.posts.posts.iter().enumerate() {
-            let word = post.0.load(Ordering::SeqCst);
+            let word = post.call.load(Ordering::SeqCst);
             quiet &= std::mem::replace(&mut self.seen[number], word) == word;
             let Some(began) = call_in(word) else { continue };
             quiet = false;
-            let call = LongCall { post, number, began };
+            let call = LongCall { posts: &self.posts, number, began };
             let due = self.engagements.iter_mut().filter_map(|engagement| engagement.attend(&call, now));
             next = due.fold(next, Duration::min);
         }
@@ -192,7 +248,7 @@ impl Lookout {
     /// Until the next call begins.
     fn rest(&self) {
         self.posts.rests.store(true, Ordering::SeqCst);
-        let word = |post: &Post| post.0.load(Ordering::SeqCst);
+        let word = |post: &Post| post.call.load(Ordering::SeqCst);
         let unchanged = self.posts.posts.iter().zip(&self.seen).all(|(post, seen)| word(post) == *seen);
         if unchanged && !self.posts.closed.load(Ordering::SeqCst) {
             thread::park();
@@ -243,7 +299,7 @@ mod tests {
 
     #[test]
     fn long_calls_are_attended_to_again_and_again() {
-        let (posts, (told, tellings)) = (Posts::new(2), channel());
+        let (posts, (told, tellings)) = (Posts::new(2, false), channel());
         start(&posts, vec![Box::new(Tell(Duration::from_millis(5), told))]).unwrap();
         wait_rest(&posts);
         let long = clock::monotonic();
@@ -268,7 +324,7 @@ mod tests {
 
     #[test]
     fn each_duty_has_its_own_time() {
-        let (posts, (told, tellings)) = (Posts::new(1), channel());
+        let (posts, (told, tellings)) = (Posts::new(1, false), channel());
         let duties: Vec<Box<dyn Duty>> = vec![
             Box::new(Tell(Duration::from_secs(3600), told.clone())),
             Box::new(Tell(Duration::from_millis(1), told)),

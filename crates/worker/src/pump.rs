@@ -18,10 +18,12 @@ use ferricorn_unix::process::ProcessId;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::accept::{self, Acceptor};
+use crate::deadline;
 use crate::exchange::CallExchange;
 use crate::handover::Handover;
 use crate::hints::Hints;
-use crate::lookout;
+use crate::late::{self, Unanswered};
+use crate::lookout::{self, Posts};
 use crate::seat::{Entrance, Seat};
 use crate::service;
 use crate::shared::{Job, Phase, Shared};
@@ -51,11 +53,13 @@ pub fn run<E>(
     let is_wanted = !ended && !seat.terminated_early.load(Ordering::Relaxed);
     match loaded {
         Loaded::Application(mut application) => {
-            if is_wanted {
-                serve(seat, settings, signals, &mut *application)?;
-            }
+            let posts = if is_wanted { Some(serve(seat, settings, signals, &mut *application)?) } else { None };
             log::info!("Worker exiting (pid: {})", ProcessId::current());
             application.finish();
+            // Not before: a thread that holds what the application's end needs is still looked after.
+            if let Some(posts) = posts {
+                posts.close();
+            }
         }
         Loaded::Service(make) => {
             if is_wanted && let Err(error) = service::run(seat, settings, signals, make, unwound)? {
@@ -86,7 +90,12 @@ pub(crate) fn begin_accepting(shared: &Rc<Shared>, acceptors: Vec<Acceptor>) {
     tokio::task::spawn_local(sweep::run(Rc::clone(shared)));
 }
 
-fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn Application) -> io::Result<()> {
+fn serve(
+    seat: Seat,
+    settings: Settings,
+    signals: Signals,
+    application: &mut dyn Application,
+) -> io::Result<Arc<Posts>> {
     let runtime =
         Rc::new(Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?);
     let (give, take) = seat.queue;
@@ -110,21 +119,21 @@ fn serve(seat: Seat, settings: Settings, signals: Signals, application: &mut dyn
         let imported = application.source_files();
         runtime.block_on(async { sources::begin(&shared, imported) })
     });
+    let mut duties = deadline::duties(&shared, application, seat.terminated_early)?;
+    duties.extend(shared.handover.as_ref().map(Handover::duty).transpose()?);
+    lookout::start(&shared.posts, duties)?;
     if let Some(crew) = &shared.crew {
         crew.begin(&shared, application)?;
         let signals = application.watch_signals()?;
         let watch = signals::watch_applications(Rc::clone(&shared), signals);
         runtime.block_on(async { drop(tokio::task::spawn_local(report_failure(watch))) });
     }
-    let duties = shared.handover.as_ref().map(Handover::duty).transpose()?;
-    lookout::start(&shared.posts, Vec::from_iter(duties))?;
     shared.slot.beat();
     shared.reporter.report(Kind::Ready)?;
     pump(&runtime, &shared, application, sources.as_deref());
     runtime.block_on(last_words(&shared));
     shared.note_turn();
-    shared.posts.close();
-    Ok(())
+    Ok(Arc::clone(&shared.posts))
 }
 
 fn pump(
@@ -196,6 +205,14 @@ async fn next(shared: &Shared) -> Next {
 /// Calls until nothing waits, or finished responses have waited long enough.
 fn call_queued(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn Application) {
     while let Some(job) = shared.pop() {
+        if job.reply.is_closed() {
+            // The client was gone before its turn came.
+            continue;
+        }
+        if shared.is_late(job.since) {
+            refuse(shared, job);
+            continue;
+        }
         call(runtime, shared, application, job);
         if shared.turn_is_due() {
             break;
@@ -203,13 +220,16 @@ fn call_queued(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mu
     }
 }
 
+fn refuse(shared: &Shared, job: Job) {
+    let Job { request, reply, arrived, .. } = job;
+    let head = shared.access_log.is_some().then_some(&request.head);
+    let answer = late::refuse(shared, &Unanswered { head, connection: &request.connection, arrived });
+    shared.post(reply, answer);
+}
+
 fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn Application, job: Job) {
-    if job.reply.is_closed() {
-        // The client was gone before its turn came.
-        return;
-    }
     shared.begin_call(&job);
-    let Job { request, activity, reply, arrived } = job;
+    let Job { request, activity, reply, arrived, .. } = job;
     let hints = Hints::new(&request, activity);
     let exchange = CallExchange::new(Rc::clone(runtime), Rc::clone(shared), reply, hints, &request.head.method);
     // The access log needs the head after the application has had the request.
@@ -232,6 +252,9 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
     }
     if let Some(statsd) = &shared.statsd {
         statsd.request(status, elapsed);
+        if shared.posts.is_late(0) {
+            statsd.request_timeout();
+        }
     }
     shared.end_call();
 }

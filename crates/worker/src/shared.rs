@@ -25,6 +25,7 @@ use crate::body::Room;
 use crate::crew::Crew;
 use crate::handover::Handover;
 use crate::hints::Route;
+use crate::late::{self, QueueTimeouts};
 use crate::lookout::Posts;
 use crate::pace::Pace;
 use crate::parting::Parting;
@@ -36,8 +37,8 @@ use crate::tls::Tls;
 /// How long finished responses may wait for the next turn to I/O while requests are queued.
 const TURN_DUE: Duration = Duration::from_micros(200);
 
-/// How often `--reload` looks at source files: once a second.
-const TICKS_BETWEEN_LOOKS: u64 = 10;
+/// How often `--reload` looks at source files, and what is told once a second is told.
+const TICKS_OF_A_SECOND: u64 = 10;
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,21 @@ pub(crate) struct Job {
     pub(crate) reply: oneshot::Sender<Answer>,
     /// When the head had arrived; only where access log or metrics want to know.
     pub(crate) arrived: Option<Instant>,
+    /// Since when it waits, by the monotonic clock: all of it had arrived.
+    pub(crate) since: Duration,
+}
+
+impl Job {
+    pub(crate) fn new(
+        shared: &Shared,
+        request: Request,
+        activity: &Rc<Activity>,
+        reply: oneshot::Sender<Answer>,
+        arrived: Option<Instant>,
+    ) -> Self {
+        let since = late::since(&shared.settings, &request.connection);
+        Self { request, activity: Rc::clone(activity), reply, arrived, since }
+    }
 }
 
 /// What the sweeper needs to know of a connection.
@@ -117,7 +133,7 @@ pub(crate) struct Shared {
     /// What all responses say of the server, if anything.
     pub(crate) server_header: Option<HeaderValue>,
     pub(crate) settings: Settings,
-    pub(crate) slot: SlotWriter,
+    pub(crate) slot: Arc<SlotWriter>,
     pub(crate) reporter: Reporter,
     pub(crate) access_log: Option<RefCell<AccessLog>>,
     pub(crate) statsd: Option<Statsd>,
@@ -162,6 +178,7 @@ pub(crate) struct Shared {
     pub(crate) signalled: Cell<bool>,
     /// It is time to look whether source files have changed; only with `--reload`.
     pub(crate) look_at_sources: Cell<bool>,
+    pub(crate) queue_timeouts: QueueTimeouts,
     /// Whether the last call went on for a while after its response was complete.
     pub(crate) lingering_calls: Cell<bool>,
 }
@@ -175,7 +192,7 @@ impl Shared {
         tls: Option<Tls>,
         queue: Channel,
     ) -> Rc<Self> {
-        let posts = Posts::new(settings.threads.max(1));
+        let posts = Posts::new(settings.threads.max(1), !settings.request_timeout.is_zero());
         let jitter = fastrand::u64(0..=settings.max_requests_jitter);
         let share = (settings.max_requests > 0).then(|| settings.max_requests + jitter);
         Rc::new(Self {
@@ -188,10 +205,10 @@ impl Shared {
             handover: Handover::makes_sense(&settings).then(|| Handover::new(queue, &settings, Arc::clone(&posts))),
             posts,
             pace: Pace::default(),
-            crew: settings.multithread.then(|| Crew::new(settings.threads.max(1))),
+            crew: settings.multithread.then(|| Crew::new(settings.threads.max(1), settings.queue_timeout)),
             requests: OnceCell::new(),
             settings,
-            slot,
+            slot: Arc::new(slot),
             reporter,
             access_log: access_log.map(RefCell::new),
             queue: RefCell::default(),
@@ -212,6 +229,7 @@ impl Shared {
             share,
             signalled: Cell::new(false),
             look_at_sources: Cell::new(false),
+            queue_timeouts: QueueTimeouts::default(),
             lingering_calls: Cell::new(false),
         })
     }
@@ -282,6 +300,12 @@ impl Shared {
         }
     }
 
+    /// Whether a request that waits since then has waited too long, by the clock as last read.
+    pub(crate) fn is_late(&self, since: Duration) -> bool {
+        let patience = self.settings.queue_timeout;
+        !patience.is_zero() && self.now.get().saturating_sub(since) > patience
+    }
+
     pub(crate) fn pop(&self) -> Option<Job> {
         self.queue.borrow_mut().pop_front()
     }
@@ -296,6 +320,14 @@ impl Shared {
         for (reply, answer) in self.outbox.borrow_mut().drain(..) {
             // A closed channel means that the client is gone: the response has nowhere to go.
             let _ = reply.send(answer);
+        }
+    }
+
+    /// How many requests wait for their call.
+    pub(crate) fn waiting(&self) -> usize {
+        match &self.crew {
+            Some(crew) => crew.waiting(),
+            None => self.queue.borrow().len(),
         }
     }
 
@@ -391,8 +423,9 @@ impl Shared {
 
     pub(crate) fn begin_call(&self, job: &Job) {
         self.in_call.set(true);
-        self.posts.begin(0, self.now.get());
         let head = &job.request.head;
+        self.posts.describe(0, 0, head);
+        self.posts.begin(0, self.now.get());
         self.slot.begin_call(self.now.get(), head.method.as_str(), target::path(head));
     }
 
@@ -493,9 +526,17 @@ impl Shared {
     pub(crate) fn tick_passed(&self) {
         self.settle_handover();
         self.allow_as_many_as_ended();
-        if self.settings.reload && self.tick.get().is_multiple_of(TICKS_BETWEEN_LOOKS) {
+        let second_passed = self.tick.get().is_multiple_of(TICKS_OF_A_SECOND);
+        if self.settings.reload && second_passed {
             self.look_at_sources.set(true);
             self.changed.notify_one();
+        }
+        if let Some(crew) = &self.crew {
+            self.read_clock();
+            crew.attend_late(self);
+        }
+        if second_passed {
+            self.queue_timeouts.tell(self);
         }
         if let Some(waker) = self.tick_waker.borrow_mut().take() {
             waker.wake();

@@ -52,9 +52,11 @@ impl Calls for ThreadCalls {
     }
 
     fn take(&mut self, answer: &mut dyn FnMut(Request, Rc<dyn Exchange>)) -> bool {
-        let Some(waiting) = self.desk.take(std::mem::take(&mut self.came)) else { return false };
+        let now = clock::monotonic();
+        let Some(waiting) = self.desk.take(std::mem::take(&mut self.came), now) else { return false };
         self.number = Some(waiting.number);
-        self.posts.begin(self.post, clock::monotonic());
+        self.posts.describe(self.post, waiting.number, &waiting.request.head);
+        self.posts.begin(self.post, now);
         let exchange = Rc::new(ThreadExchange {
             desk: Arc::clone(&self.desk),
             number: waiting.number,
@@ -66,7 +68,7 @@ impl Calls for ThreadCalls {
         });
         answer(waiting.request, Rc::clone(&exchange) as Rc<dyn Exchange>);
         self.posts.end(self.post);
-        self.lingering = exchange.close();
+        self.lingering = exchange.close(self.posts.is_late(self.post));
         self.number = None;
         true
     }
@@ -95,8 +97,8 @@ struct ThreadExchange {
 }
 
 impl ThreadExchange {
-    /// The call has returned. Says whether it went on after its response was complete.
-    fn close(&self) -> bool {
+    /// The call has returned; `late`: after longer than it may. Says whether it went on after its response was complete.
+    fn close(&self, late: bool) -> bool {
         // An application that broke its promise leaves a connection that must not hang.
         self.abort();
         let ended = Instant::now();
@@ -106,6 +108,7 @@ impl ThreadExchange {
             sent: self.tally.sent.get(),
             annotations: self.tally.annotations.take(),
             ended,
+            late,
         };
         let answer = self.held.take();
         self.desk.post(answer.into_iter().chain([Letter::Done(self.number, done)]));

@@ -15,6 +15,7 @@ use crate::db::call;
 use crate::db::errors::raise;
 use crate::db::process;
 use crate::interpreter::detached;
+use crate::station::check_interruptions;
 
 /// How often a wait is interrupted for a look at signals.
 const LOOK: Duration = Duration::from_millis(100);
@@ -87,7 +88,7 @@ fn wait_at_home<T>(
         if let Some(ended) = detached(py, || home.wait_for(LOOK, &mut future)) {
             return Ok(ended);
         }
-        let interruption = py.check_signals();
+        let interruption = check_interruptions(py);
         if interruption.is_err() || call::client_has_gone() {
             let ended = detached(py, || {
                 home.wait(cancel(canceller));
@@ -114,7 +115,7 @@ fn wait_in_call<T>(
         let mut keep = pin!(async { ended = Some(future.await) });
         loop {
             let driven = detached(py, || exchange.drive(keep.as_mut()));
-            let interruption = py.check_signals();
+            let interruption = check_interruptions(py);
             match (driven, &interruption) {
                 (Driven::Done, _) => break,
                 (Driven::Elsewhere, _) => return Err(stranger(py)),

@@ -137,7 +137,7 @@ impl Stream {
         let body = self.gather(incoming).await?;
         let (reply, answer) = oneshot::channel();
         let request = Request { head, body, https, connection: Arc::clone(&self.client.connection) };
-        shared.push(Job { request, activity: Rc::clone(&self.activity), reply, arrived });
+        shared.push(Job::new(shared, request, &self.activity, reply, arrived));
         let _withdrawal = Withdrawal(self);
         let answer = self.unless_taken_back(answer).await?.map_err(|_| Broken::Reset(Reason::INTERNAL_ERROR))?;
         self.respond(answer, is_head).await
