@@ -27,6 +27,9 @@ def application(env, start_response):
     if path == "/failing":
         start_response("200 OK", [("Content-Length", "100")])
         return failing()
+    if path.startswith("/short"):
+        start_response("200 OK", [("Content-Length", "100")])
+        return [b"first"] if path == "/short" else (piece for piece in (b"first", b"second"))
     if path == "/endless":
         start_response("200 OK", [])
         return Endless()

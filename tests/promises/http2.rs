@@ -165,6 +165,19 @@ fn a_body_that_breaks_off_resets_its_stream() {
     client.assert_serves(3);
 }
 
+/// So does one that is shorter than its length says.
+#[test]
+fn a_short_body_resets_its_stream() {
+    only_ferricorn!("Gunicorn ends the body as if it were whole");
+    let server = launch().start();
+    let mut client = Http2::open(&server.address());
+    for (stream, target) in [(1, "/short"), (3, "/short-pieces")] {
+        client.get(stream, target);
+        assert_eq!(client.until("a reset", |frame| frame.kind == RST_STREAM).stream, stream);
+    }
+    client.assert_serves(5);
+}
+
 /// An application that sends without end stops when its client takes the stream back.
 #[test]
 fn a_stream_taken_back_stops_the_application() {

@@ -6,6 +6,7 @@ use std::process::Command;
 use nix::unistd::{Pid, geteuid};
 
 use crate::harness::http::Response;
+use crate::harness::http2::{DATA, END_HEADERS, HEADERS, Http2, RST_STREAM, head};
 use crate::harness::process::descriptors;
 use crate::harness::{Connection, Launch, Server};
 
@@ -99,17 +100,40 @@ fn assert_507(server: &Server, folder: &str, reason: &str) {
     server.wait_for("the end of the file", || (spooled(worker) == 0).then_some(()));
 }
 
+/// A conf file that ends a worker's writes as a full disk does, once a file has so many bytes; it needs no privilege.
+fn file_limit(bytes: usize) -> String {
+    format!(
+        "import resource\ndef post_fork(server, worker):\n    \
+         resource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, {bytes}))\n"
+    )
+}
+
 /// A disk that is full in the middle of an upload.
 #[test]
 fn a_full_disk_is_507() {
     only_ferricorn!(NO_FILES);
-    // A limit for the files of a worker needs no privilege, and ends a write in the same way.
-    let limit = "import resource\ndef post_fork(server, worker):\n    \
-                 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n";
-    let server = spooling(limit).start();
+    let server = spooling(&file_limit(1 << 20)).start();
     let worker = server.serving_pid();
     assert_507(&server, "uploads", "File too large");
     assert_nothing_left(&server, worker);
+}
+
+/// A stream of HTTP/2 is told the same, and the others of its connection go on.
+#[test]
+fn a_full_disk_ends_one_stream() {
+    only_ferricorn!(NO_FILES);
+    let conf = format!("{SPOOLING}{}", file_limit(20_000));
+    let launch = Launch::app("http2_app").file("uploads/begun", "").conf(&conf);
+    let server = launch.args("--http-protocols h2,h1 --http2-cleartext prior-knowledge").start();
+    let mut client = Http2::begin(server.connect());
+    client.send(HEADERS, END_HEADERS, 1, &head("POST", "/echo", &[]));
+    for _ in 0..3 {
+        client.send(DATA, 0, 1, &[b'x'; 16_384]);
+    }
+    assert!(String::from_utf8_lossy(&client.body(1)).contains("The request body cannot be stored."));
+    assert_eq!(client.until("the end of the stream", |frame| frame.kind == RST_STREAM).code(), 0);
+    client.assert_serves(3);
+    server.wait_line("Cannot keep a request body in uploads: File too large");
 }
 
 /// The same with a file system that is full in earnest. Needs the right to mount one, at least in a namespace.
