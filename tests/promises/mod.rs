@@ -23,6 +23,7 @@ mod draining;
 mod environ;
 mod errors;
 mod fairness;
+mod forwarded_headers;
 mod framing;
 mod fuzzing;
 mod hook_errors;
