@@ -75,8 +75,9 @@ const KINDS: [Bad; 20] = [
     ("proc_name", "3", "", 1),
 ];
 
-/// Settings that Gunicorn does not have.
-const OWN: [Bad; 5] = [
+/// Settings that Gunicorn does not have, and a value with which it starts and serves nobody.
+const OWN: [Bad; 6] = [
+    ("worker_connections", "0", "--worker-connections 0", 1),
     ("limit_request_body", "-1", "--limit-request-body=-1", 1),
     ("limit_request_body", "'1M'", "--limit-request-body 1M", 2),
     ("client_body_buffer_size", "'x'", "--client-body-buffer-size x", 2),

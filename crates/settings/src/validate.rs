@@ -65,7 +65,7 @@ fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
         ("access_log_format" | "loglevel", Value::None) => Err("must be a text".to_owned()),
         ("threads", Value::Int(count)) if *count > MOST_THREADS => Err(format!("must be at most {MOST_THREADS}")),
         ("server_header" | "server_software", Value::Str(text)) => printable(text),
-        ("reload_surge", Value::Int(0)) => Err("must be at least 1".to_owned()),
+        ("reload_surge" | "worker_connections", Value::Int(0)) => Err("must be at least 1".to_owned()),
         ("backlog", Value::Int(length)) if *length > LARGEST => Err(format!("must be at most {LARGEST}")),
         ("ciphers", Value::Str(list)) if !list.is_empty() => cipher_suites(list).map(drop),
         ("cert_reqs", Value::Int(number)) if *number > 2 => Err("must be 0, 1 or 2".to_owned()),
