@@ -48,6 +48,21 @@ impl Fields {
         Self { section, ..Self::default() }
     }
 
+    /// Takes a line in which there are no control characters, and that is not folded.
+    pub(crate) fn take_usual(&mut self, line: &[u8], rules: &Rules) -> Result<(), Refusal> {
+        let length = rules::token_length(line);
+        let is_usual = length > 0 && line.get(length) == Some(&b':') && line.len() + "\r\n".len() <= rules.field_size;
+        if !is_usual || self.count >= rules.fields || self.section == Section::Trailer {
+            return self.take(line, false, rules);
+        }
+        self.count += 1;
+        // As long as the names that have a meaning here.
+        if !matches!(length, 4 | 6 | 12 | 14 | 17) {
+            return Ok(());
+        }
+        self.heed(&line[..length], rules::trimmed(&line[length + 1..]), rules)
+    }
+
     /// Takes a field's line or, where folding is permitted, its lines; without the last line end.
     /// `folded`: more lines follow, and that is not permitted.
     pub(crate) fn take(&mut self, line: &[u8], folded: bool, rules: &Rules) -> Result<(), Refusal> {

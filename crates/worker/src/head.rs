@@ -5,7 +5,7 @@ use ferricorn_application::target::AsSent;
 use crate::fields::{self, Fields, Framing, Section};
 use crate::refusal::Refusal;
 use crate::request_line::{self, RequestLine};
-use crate::rules::{Rules, is_blank};
+use crate::rules::{self, Rules, is_blank};
 
 /// Where reading stands. Positions are counted from the section's first byte, and bytes that have
 /// been looked at are not looked at again.
@@ -32,6 +32,20 @@ struct Bare;
 impl Lines {
     fn at(start: usize) -> Self {
         Self { start, searched: start }
+    }
+
+    /// The next line, if it is a usual one: all of it is here, no control characters are in it, and no continuation follows.
+    fn next_usual<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        // Of a line that was looked at before, the beginning would be looked at again.
+        let rest = bytes.get(self.start..).filter(|_| self.searched == self.start)?;
+        let length = rules::text_length(rest);
+        match rest[length..] {
+            [b'\r', b'\n', next, ..] if length > 0 && !is_blank(next) => {
+                *self = Self::at(self.start + length + 2);
+                Some(&rest[..length])
+            }
+            _ => None,
+        }
     }
 
     /// The next line; continuations belong to it if that is permitted.
@@ -102,6 +116,9 @@ impl HeadReader {
             return Ok(None);
         }
         loop {
+            while let Some(line) = self.lines.next_usual(bytes) {
+                self.fields.take_usual(line, rules)?;
+            }
             match self.lines.next(bytes, rules.permits_folding).map_err(|_: Bare| bare_in_fields())? {
                 Line::Text(line, folded) => self.fields.take(line, folded, rules)?,
                 Line::End => return self.finish(bytes, rules).map(Some),

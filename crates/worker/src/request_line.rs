@@ -53,6 +53,9 @@ fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The method, in upper case if that is asked for.
 fn judge_method<'a>(method: &'a [u8], rules: &Rules) -> Result<Cow<'a, [u8]>, Refusal> {
+    if matches!(method, b"GET" | b"POST" | b"HEAD" | b"PUT" | b"PATCH" | b"DELETE" | b"OPTIONS") {
+        return Ok(Cow::Borrowed(method));
+    }
     let has_lower_case = method.iter().any(u8::is_ascii_lowercase);
     let conventional = (3..=20).contains(&method.len()) && !has_lower_case && !method.contains(&b'#');
     if !(conventional || rules.permits_any_method) || !rules::is_token(method) {
