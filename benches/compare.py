@@ -215,7 +215,7 @@ def running_server(plan: Plan, contestant: Contestant, app: str) -> Iterator[tup
             stop(process)
 
 
-def answers(process: subprocess.Popen[bytes], port: int, expected: bytes) -> bool:
+def answers(process: subprocess.Popen[bytes], port: int, expected: bytes, path: str = "/") -> bool:
     """Waits for the right answer; False when the server ends, or time does, before it comes."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
@@ -223,7 +223,7 @@ def answers(process: subprocess.Popen[bytes], port: int, expected: bytes) -> boo
             suppress(OSError, http.client.HTTPException),
             closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection,
         ):
-            connection.request("GET", "/")
+            connection.request("GET", path)
             response = connection.getresponse()
             return response.status == 200 and expected in response.read()
         time.sleep(0.02)

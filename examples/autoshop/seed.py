@@ -11,12 +11,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import psycopg2
-from psycopg2.extensions import cursor as Cursor
-from psycopg2.extras import execute_values
 from werkzeug.security import generate_password_hash
 
+from backend.driver import driver, extensions, extras
 from backend.settings import Settings, SettingsError
+
+Cursor = extensions.cursor
 
 USERNAME, PASSWORD = "edgar", "torque-wrench"
 CUSTOMERS, VEHICLES, APPOINTMENTS, WORK_ORDERS = 200, 300, 400, 500
@@ -57,10 +57,10 @@ def main() -> int:
     """One transaction: after a failure the database is as it was."""
     try:
         settings = Settings.from_environment()
-        connection = psycopg2.connect(**settings.connection)
+        connection = driver.connect(**settings.connection)
     except SettingsError as error:
         return _refuse(str(error))
-    except psycopg2.OperationalError as error:
+    except driver.OperationalError as error:
         return _refuse(f"The database cannot be reached: {str(error).strip().splitlines()[0]}.")
     try:
         with connection, connection.cursor() as cursor:
@@ -92,7 +92,7 @@ def find_foreign_table(cursor: Cursor) -> str | None:
 def insert(cursor: Cursor, table: str, columns: str, rows: Rows) -> int:
     """Adds the rows that are missing and moves the sequence past them, for the next id is the application's."""
     statement = f"INSERT INTO {table} ({columns}) VALUES %s ON CONFLICT DO NOTHING"
-    execute_values(cursor, statement, rows, page_size=len(rows))
+    extras.execute_values(cursor, statement, rows, page_size=len(rows))
     added: int = cursor.rowcount
     cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
     return added

@@ -12,14 +12,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psycopg2.extensions import connection as Connection
-from psycopg2.extras import RealDictCursor
-from psycopg2.pool import ThreadedConnectionPool
-
+from backend.driver import driver, extensions, extras, pool
 from backend.settings import Settings
 
+Connection = extensions.connection
+
 _settings: Settings | None = None
-_pool: ThreadedConnectionPool | None = None
+_pool: pool.ThreadedConnectionPool | None = None
 _pool_lock = threading.Lock()
 
 
@@ -30,17 +29,24 @@ def configure(settings: Settings) -> None:
     _settings = settings
 
 
-def get_pool() -> ThreadedConnectionPool:
+def connect() -> Connection:
+    """A connection that no pool has, for who wants one of its own and closes it."""
+    if _settings is None:
+        raise RuntimeError("configure() has not been called")
+    return driver.connect(cursor_factory=extras.RealDictCursor, **_settings.connection)
+
+
+def get_pool() -> pool.ThreadedConnectionPool:
     """This process's pool. If the database is away this raises, and the next call tries again."""
     global _pool
     with _pool_lock:
         if _pool is None:
             if _settings is None:
                 raise RuntimeError("configure() has not been called")
-            _pool = ThreadedConnectionPool(
+            _pool = pool.ThreadedConnectionPool(
                 _settings.pool_min,
                 _settings.pool_max,
-                cursor_factory=RealDictCursor,
+                cursor_factory=extras.RealDictCursor,
                 **_settings.connection,
             )
         return _pool
@@ -62,8 +68,8 @@ def get_db_connection() -> Iterator[Connection]:
     Nothing is committed unless the caller says `connection.commit()`; an exception rolls back;
     the connection goes back to the pool either way.
     """
-    pool = get_pool()
-    connection = pool.getconn()
+    lender = get_pool()
+    connection = lender.getconn()
     try:
         yield connection
     except BaseException:
@@ -72,7 +78,7 @@ def get_db_connection() -> Iterator[Connection]:
             connection.rollback()
         raise
     finally:
-        pool.putconn(connection)
+        lender.putconn(connection)
 
 
 def _forget_inherited_pool() -> None:

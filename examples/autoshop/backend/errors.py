@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import psycopg2
 from flask import Flask, Response, current_app, jsonify, request
-from psycopg2 import errors as database_errors
-from psycopg2.pool import PoolError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
+
+from backend.driver import driver, pool
+from backend.driver import errors as database_errors
 
 
 class ApiError(Exception):
@@ -28,7 +28,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(database_errors.UniqueViolation, _unique_violation)
     app.register_error_handler(database_errors.ForeignKeyViolation, _foreign_key_violation)
-    for unreachable in (psycopg2.OperationalError, psycopg2.InterfaceError, PoolError):
+    for unreachable in (driver.OperationalError, driver.InterfaceError, pool.PoolError):
         app.register_error_handler(unreachable, _database_unavailable)
 
 
@@ -64,7 +64,7 @@ def _foreign_key_violation(error: database_errors.ForeignKeyViolation) -> Respon
     return _answer(400, "some fields are not valid", {column: "names a record that does not exist"})
 
 
-def _column(error: psycopg2.Error, suffix: str) -> str:
+def _column(error: driver.Error, suffix: str) -> str:
     """Postgres names a constraint after its table and column unless told otherwise, and schema.sql does not."""
     constraint, table = error.diag.constraint_name or "", error.diag.table_name or ""
     return constraint.removeprefix(f"{table}_").removesuffix(suffix)

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-
+from backend.driver import extensions, sql
 from backend.errors import ApiError
 from backend.validation import Field
 
+Connection = extensions.connection
 Row = Mapping[str, Any]
 
 

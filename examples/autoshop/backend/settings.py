@@ -10,8 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import psycopg2
-from psycopg2.extensions import parse_dsn
+from backend.driver import driver, extensions
 
 
 class SettingsError(ValueError):
@@ -72,8 +71,8 @@ def _address(environ: Mapping[str, str]) -> dict[str, str | int]:
     url = environ.get("DATABASE_URL")
     if url:
         try:
-            return dict(parse_dsn(url))
-        except psycopg2.Error:
+            return dict(extensions.parse_dsn(url))
+        except driver.Error:
             # The value may hold a password, so the sentence shows the shape instead.
             raise SettingsError(
                 "DATABASE_URL is not a Postgres URL like postgresql://user:password@host:5432/name."

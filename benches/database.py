@@ -1,0 +1,451 @@
+"""`make bench-db`: the auto shop's query endpoints under load, with the ways in which an application comes to its connections.
+
+Postgres and PgBouncer are the bench's own, with the configuration of etc/pgbouncer. Everything shares the machine: database,
+PgBouncer, server and wrk, as on a small host. A measurement starts a fresh server, warms it up, loads it with so many keep-alive
+users and ends it; the contestants take turns round by round. Figures are medians over the rounds, errors are sums.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import psycopg2
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHOP = REPOSITORY / "examples" / "autoshop"
+sys.path[:0] = [str(REPOSITORY / "python" / "tests"), str(REPOSITORY / "benches" / "apps")]
+
+import acquire  # noqa: E402
+from compare import APPS_DIRECTORY, BenchError, answers, free_port, run_or_fail, stop  # noqa: E402
+from database.services import Bouncer, Cluster, ServiceError, install  # noqa: E402
+
+WORKERS = 4
+THREADS = 4
+# Of each process, or of each process's threads together.
+POOL_MAX = 10
+
+# One query each, and a list with its count: two. In turn, with ids that exist.
+REPORT_SCRIPT = """
+local paths, turn = {"/api/customers/%d", "/api/vehicles/%d", "/api/work-orders/%d", "/api/customers?per_page=20&page=%d"}, 0
+request = function()
+  turn = turn + 1
+  return wrk.format("GET", string.format(paths[turn % 4 + 1], turn % 10 + 1))
+end
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format(
+    '\\nREPORT {"requests":%d,"seconds":%f,"p50":%f,"p95":%f,"p99":%f,"failed":%d,"broken":%d}\\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(95), latency:percentile(99),
+    e.status, e.connect + e.read + e.write + e.timeout))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A server, a driver, and the way to the database."""
+
+    server: str
+    driver: str
+    # "each": a connection for each request; "pool": the shop's pool.
+    connections: str
+    # "direct" or "pgbouncer".
+    route: str
+    command: Callable[[Path, int], list[str]]
+
+    @property
+    def name(self) -> str:
+        """The row's first cell."""
+        how = "a connection per request" if self.connections == "each" else "pool"
+        driver = self.driver if self.driver == "ferricorn.db" else f"{self.driver}, {how}"
+        return f"{self.server} + {driver}, {'PgBouncer' if self.route == 'pgbouncer' else 'direct'}"
+
+
+def flask_command(binaries: Path, port: int) -> list[str]:
+    """Threads without end, as `flask run` has them."""
+    return [str(binaries / "flask"), "--app", "shop:application", "run", "--port", str(port), "--with-threads"]
+
+
+def gunicorn_command(program: str, *options: str) -> Callable[[Path, int], list[str]]:
+    """The same words for Gunicorn and Ferricorn."""
+    return lambda binaries, port: [
+        *(str(binaries / program), "--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS), *options),
+        *("--log-level", "warning", "shop:application"),
+    ]
+
+
+def granian_command(binaries: Path, port: int) -> list[str]:
+    """As many workers, with one thread for the application each."""
+    return [
+        *(str(binaries / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", str(WORKERS), "--blocking-threads", "1", "--runtime-mode", "mt", "--http", "1", "--no-ws"),
+        *("--log-level", "warning", "--backlog", "2048", "shop:application"),
+    ]
+
+
+SYNC = gunicorn_command("gunicorn", "--worker-class", "sync")
+GTHREAD = gunicorn_command("gunicorn", "--worker-class", "gthread", "--threads", str(THREADS))
+FERRICORN = gunicorn_command("ferricorn")
+
+CONTESTANTS = (
+    Contestant("flask run", "psycopg2", "each", "direct", flask_command),
+    Contestant("gunicorn sync", "psycopg2", "each", "direct", SYNC),
+    Contestant("gunicorn sync", "psycopg2", "pool", "direct", SYNC),
+    Contestant("gunicorn sync", "psycopg2", "pool", "pgbouncer", SYNC),
+    Contestant("gunicorn gthread", "psycopg2", "pool", "direct", GTHREAD),
+    Contestant("gunicorn gthread", "psycopg2", "pool", "pgbouncer", GTHREAD),
+    Contestant("granian", "psycopg2", "pool", "direct", granian_command),
+    Contestant("granian", "psycopg2", "pool", "pgbouncer", granian_command),
+    Contestant("ferricorn", "psycopg2", "pool", "direct", FERRICORN),
+    Contestant("ferricorn", "psycopg2", "pool", "pgbouncer", FERRICORN),
+    Contestant("ferricorn", "ferricorn.db", "pool", "direct", FERRICORN),
+    Contestant("ferricorn", "ferricorn.db", "pool", "pgbouncer", FERRICORN),
+)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One contestant under one load."""
+
+    requests_per_second: float
+    p50: float
+    p95: float
+    p99: float
+    # Answers with a status of 400 or more, and connections that failed, were cut or timed out.
+    errors: int
+    # The most that Postgres had open at a time.
+    connections: int
+    # Until a request had its connection; None if no request came that far.
+    acquire_p99: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the command line asked for, and where things are."""
+
+    contestants: tuple[Contestant, ...]
+    users: tuple[int, ...]
+    rounds: int
+    seconds: int
+    binaries: Path
+    micro: bool
+
+
+@dataclass(frozen=True)
+class Database:
+    """The services that everybody shares."""
+
+    cluster: Cluster
+    bouncer: Bouncer
+
+    def url(self, route: str) -> str:
+        """Where the shop is told to go."""
+        return (self.bouncer if route == "pgbouncer" else self.cluster).url()
+
+
+def main() -> int:
+    """Prints the tables to standard output and the progress to standard error."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        plan = parse_arguments()
+        install_what_is_missing(plan)
+        with ExitStack() as stack:
+            cluster = Cluster(max_connections=100)
+            stack.enter_context(cluster)
+            bouncer = Bouncer(cluster)
+            stack.enter_context(bouncer)
+            database = Database(cluster, bouncer)
+            seed(database)
+            micro = measure_one_connection(plan, database) if plan.micro else []
+            results = measure_everything(plan, database)
+    except (BenchError, ServiceError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped; there is no table.", file=sys.stderr)
+        return 130
+    print("\n\n".join(filter(None, [render_micro(micro), render(plan, results)])))
+    return 0
+
+
+# Measuring
+
+Results = dict[int, list[dict[str, Measurement]]]
+
+
+def measure_everything(plan: Plan, database: Database) -> Results:
+    """For each number of users a list of rounds, each with one measurement of every contestant."""
+    results: Results = {}
+    for users in plan.users:
+        rounds = results.setdefault(users, [])
+        for number in range(1, plan.rounds + 1):
+            # The order turns with the rounds: nobody always comes after the same neighbour.
+            turn = number % len(plan.contestants)
+            order = plan.contestants[turn:] + plan.contestants[:turn]
+            rounds.append({})
+            for contestant in order:
+                measured = measure(plan, database, contestant, users)
+                rounds[-1][contestant.name] = measured
+                figures = f"{measured.requests_per_second:,.0f}/s, p95 {measured.p95:.0f} ms, errors {measured.errors}"
+                print(f"{users} users, round {number}: {contestant.name}: {figures}", file=sys.stderr, flush=True)
+    return results
+
+
+def measure(plan: Plan, database: Database, contestant: Contestant, users: int) -> Measurement:
+    """A fresh server for every measurement; the warm-up is with as many users, for it opens the connections."""
+    with tempfile.TemporaryDirectory(prefix="ferricorn-bench-") as directory:
+        histograms = Path(directory)
+        with running_server(plan, database, contestant, histograms) as port, watched(database.cluster) as most:
+            load(port, users, 1)
+            for file in histograms.iterdir():
+                # Emptied and not removed: a process has it mapped.
+                file.write_bytes(bytes(file.stat().st_size))
+            report = load(port, users, plan.seconds)
+        waited = acquire.read(histograms, 0.99)
+    good = report["requests"] - report["failed"]
+    return Measurement(
+        requests_per_second=max(good, 0) / report["seconds"],
+        p50=report["p50"] / 1000,
+        p95=report["p95"] / 1000,
+        p99=report["p99"] / 1000,
+        errors=int(report["failed"] + report["broken"]),
+        connections=most[0],
+        acquire_p99=None if waited is None else waited * 1000,
+    )
+
+
+@contextmanager
+def running_server(plan: Plan, database: Database, contestant: Contestant, histograms: Path) -> Iterator[int]:
+    """Yields the port once the shop has answered out of its database."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database.url(contestant.route),
+        "JWT_SECRET": secrets.token_urlsafe(32),
+        "SHOP_DRIVER": contestant.driver,
+        "SHOP_CONNECTIONS": contestant.connections,
+        "BENCH_ACQUIRE": str(histograms),
+        "DB_POOL_MAX": str(POOL_MAX),
+    }
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            contestant.command(plan.binaries, port),
+            cwd=APPS_DIRECTORY,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            if not answers(process, port, b'"id":7', "/api/customers/7"):
+                log.seek(0)
+                words = log.read().decode(errors="replace").strip()[-2000:]
+                raise BenchError(f"{contestant.name} did not serve the shop.\n{words}".strip())
+            yield port
+        finally:
+            stop(process)
+
+
+@contextmanager
+def watched(cluster: Cluster) -> Iterator[list[int]]:
+    """The largest number of the shop's connections that Postgres has had meanwhile, looked at five times a second."""
+    most, ended = [0], threading.Event()
+
+    def look() -> None:
+        watcher = psycopg2.connect(host=str(cluster.directory), port=cluster.port, user="postgres", dbname="postgres")
+        watcher.autocommit = True
+        with watcher.cursor() as cursor:
+            while not ended.wait(0.2):
+                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = 'autoshop'")
+                most[0] = max(most[0], cursor.fetchone()[0])
+        watcher.close()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        thread.join()
+
+
+def load(port: int, users: int, seconds: int) -> dict[str, float]:
+    """One run of wrk. A server that closes each connection costs wrk a new one, and that is part of the result."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(REPORT_SCRIPT)
+        script.flush()
+        wrk = [
+            "wrk",
+            "-t",
+            "1",
+            "-c",
+            str(users),
+            "-d",
+            f"{seconds}s",
+            "--timeout",
+            "30s",
+            "--latency",
+            "-s",
+            script.name,
+        ]
+        run = subprocess.run([*wrk, f"http://127.0.0.1:{port}/"], capture_output=True, text=True)
+    for line in run.stdout.splitlines():
+        if line.startswith("REPORT "):
+            report: dict[str, float] = json.loads(line.removeprefix("REPORT "))
+            return report
+    raise BenchError(f"wrk gave no report: {(run.stderr or run.stdout).strip()}")
+
+
+# One connection, without a load
+
+Micro = list[tuple[str, dict[str, float]]]
+
+
+def measure_one_connection(plan: Plan, database: Database) -> Micro:
+    """Both drivers in turn within one worker of Ferricorn, where they differ in nothing else: benches/apps/micro.py."""
+    results: Micro = []
+    for route in ("direct", "pgbouncer"):
+        contestant = Contestant("ferricorn", "both", "pool", route, micro_command)
+        port = free_port()
+        with tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(
+                contestant.command(plan.binaries, port),
+                cwd=APPS_DIRECTORY,
+                env={**os.environ, "DATABASE_URL": database.url(route)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            try:
+                answer = ask(process, port, f"/?rounds={plan.rounds}")
+            finally:
+                stop(process)
+            if answer is None:
+                log.seek(0)
+                raise BenchError(f"The single connection did not work.\n{log.read().decode(errors='replace')[-2000:]}")
+        results += [(f"{row}, {route}", seconds) for row, seconds in answer.items()]
+    return results
+
+
+def micro_command(binaries: Path, port: int) -> list[str]:
+    """One worker, as long as it takes."""
+    bind = f"127.0.0.1:{port}"
+    return [str(binaries / "ferricorn"), "--bind", bind, "--workers", "1", "--timeout", "0", "micro:application"]
+
+
+def ask(process: subprocess.Popen[bytes], port: int, path: str) -> dict[str, dict[str, float]] | None:
+    """The answer as JSON; None if there is none."""
+    if not answers(process, port, b"ready", "/ready"):
+        return None
+    run = subprocess.run(["curl", "-sS", "-f", f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True)
+    answer: dict[str, dict[str, float]] | None = json.loads(run.stdout) if run.returncode == 0 else None
+    return answer
+
+
+# Preparing
+
+
+def install_what_is_missing(plan: Plan) -> None:
+    """Postgres, PgBouncer and wrk by apt, granian by pip; Ferricorn itself must be there."""
+    install()
+    if any(c.server == "ferricorn" for c in plan.contestants) and not (plan.binaries / "ferricorn").exists():
+        raise BenchError(f"There is no {plan.binaries / 'ferricorn'}; build it first.")
+    if any(c.server == "granian" for c in plan.contestants) and not (plan.binaries / "granian").exists():
+        run_or_fail([str(plan.binaries / "python"), "-m", "pip", "install", "--quiet", "granian"], "granian is missing")
+    if shutil.which("wrk") is None:
+        run_or_fail(["apt-get", "install", "--yes", "wrk"], "wrk is missing and apt-get cannot install it")
+
+
+def seed(database: Database) -> None:
+    """The shop's own rows."""
+    environment = {**os.environ, "DATABASE_URL": database.url("direct"), "SHOP_DRIVER": "psycopg2"}
+    run = subprocess.run([sys.executable, str(SHOP / "seed.py")], env=environment, capture_output=True, text=True)
+    if run.returncode != 0:
+        raise BenchError(f"The shop cannot be seeded: {run.stderr.strip()}")
+
+
+# Telling
+
+
+def render(plan: Plan, results: Results) -> str:
+    """The Markdown that README shows."""
+    lines = [
+        f"{WORKERS} workers ({THREADS} threads each with gthread), DB_POOL_MAX {POOL_MAX}; everything on {os.cpu_count()} cores;"
+        f" rounds: {plan.rounds} of {plan.seconds} s.",
+        "",
+        "| users | server, driver and way | requests/s | p50 ms | p95 ms | p99 ms | errors | connections | acquire p99 ms |",
+        "|--:|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for users, rounds in results.items():
+        lines += [row(users, contestant.name, [r[contestant.name] for r in rounds]) for contestant in plan.contestants]
+    return "\n".join(lines)
+
+
+def row(users: int, name: str, own: list[Measurement]) -> str:
+    """One contestant's line. Errors are added up over the rounds, because a median would hide the rare ones."""
+    acquired = [m.acquire_p99 for m in own if m.acquire_p99 is not None]
+    cells = [
+        str(users),
+        name,
+        f"{median(m.requests_per_second for m in own):,.0f}",
+        *(f"{median(figures):.0f}" for figures in zip(*((m.p50, m.p95, m.p99) for m in own), strict=True)),
+        f"{sum(m.errors for m in own)}",
+        f"{max(m.connections for m in own)}",
+        f"{median(acquired):.2f}" if acquired else "",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def render_micro(micro: Micro) -> str:
+    """Seconds as microseconds, and how many times as fast ours is."""
+    if not micro:
+        return ""
+    lines = ["| one connection | psycopg2 µs | ferricorn.db µs | times as fast |", "|---|--:|--:|--:|"]
+    for name, seconds in micro:
+        theirs, ours = seconds["psycopg2"], seconds["ferricorn.db"]
+        lines.append(f"| {name} | {theirs * 1e6:,.0f} | {ours * 1e6:,.0f} | {theirs / ours:.2f} |")
+    return "\n".join(lines)
+
+
+def parse_arguments() -> Plan:
+    """Which contestants, how many users, how long."""
+    parser = argparse.ArgumentParser(description="Compare ways to serve an application that asks a database.")
+    parser.add_argument("--only", default="", metavar="TEXT", help="contestants whose row has this in its name")
+    parser.add_argument("--users", default="10,100,500", help="with commas")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=8, help="of load in one round")
+    parser.add_argument("--quick", action="store_true", help="one round of one second: whether it works, not how fast")
+    parser.add_argument("--no-micro", action="store_true", help="leave the single connection out")
+    parser.add_argument("--binaries", type=Path, default=Path(sys.executable).parent, help="where the servers are")
+    arguments = parser.parse_args()
+    contestants = tuple(contestant for contestant in CONTESTANTS if arguments.only in contestant.name)
+    if not contestants:
+        parser.error(f"no row has {arguments.only!r} in its name")
+    return Plan(
+        contestants=contestants,
+        users=tuple(int(users) for users in arguments.users.split(",")),
+        rounds=1 if arguments.quick else arguments.rounds,
+        seconds=1 if arguments.quick else arguments.seconds,
+        binaries=arguments.binaries.absolute(),
+        micro=not arguments.no_micro,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""ferricorn.db against real Postgres, directly and through real PgBouncer, with psycopg2 as the yardstick."""

@@ -1,0 +1,10 @@
+"""SQLAlchemy's own suite for dialects, as its README.dialects says: started by ../test_sqlalchemy.py in a process of its own."""
+
+from sqlalchemy.dialects import registry
+
+import pytest
+
+registry.register("postgresql.ferricorn", "ferricorn.sqlalchemy", "FerricornDialect")
+pytest.register_assert_rewrite("sqlalchemy.testing.assertions")
+
+from sqlalchemy.testing.plugin.pytestplugin import *  # noqa: E402, F403

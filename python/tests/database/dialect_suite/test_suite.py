@@ -1,0 +1,3 @@
+"""Everything the suite has."""
+
+from sqlalchemy.testing.suite import *  # noqa: F403
