@@ -1,0 +1,217 @@
+"""ferricorn.db within the server: a request's connections end with it, and what happens to the database is seen from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from .services import PASSWORD, Bouncer, Cluster, Service
+from .serving import APPLICATION, Serving
+
+pytest.importorskip("ferricorn.db")
+
+# Threads or not: the two ways in which a worker calls an application.
+KINDS = pytest.mark.parametrize("kind", ["", "--threads 3"], ids=["sync", "gthread"])
+ROUTES = pytest.mark.parametrize("route", ["cluster", "bouncer"], ids=["direct", "pgbouncer"])
+
+
+@pytest.fixture(autouse=True)
+def leaked(cluster: Cluster) -> None:
+    """The table that the application writes to."""
+    with psycopg2.connect(cluster.url()) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS leaked; CREATE TABLE leaked (x int)")
+    connection.close()
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, route: str) -> Service:
+    """Where the application is told to go."""
+    service: Service = request.getfixturevalue(route)
+    return service
+
+
+def sleeping(cluster: Cluster, mark: str) -> bool:
+    """Whether a backend is in the application's long statement."""
+    return bool(
+        cluster.superuser(
+            f"SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep%{mark}%' AND state = 'active' AND pid <> pg_backend_pid()"
+        )
+    )
+
+
+def connections(cluster: Cluster) -> int:
+    """The application's, at the database."""
+    return int(cluster.superuser("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ferricorn'"))
+
+
+@KINDS
+@ROUTES
+def test_connections_are_kept(cluster: Cluster, database: Service, kind: str) -> None:
+    with Serving(database.url(), *kind.split()) as server:
+        assert {server.get("/pid")[0] for _ in range(20)} == {200}
+        if database is cluster:
+            assert len({server.get("/pid")[1] for _ in range(20)}) == 1
+        assert server.get("/nested") == (200, "3")
+        assert server.get("/stream")[1].split() == [str(n) for n in range(1, 1001)]
+
+
+@KINDS
+@ROUTES
+def test_lease_that_outlives_its_request(cluster: Cluster, database: Service, kind: str) -> None:
+    with Serving(database.url(), *kind.split(), DB_POOL_MAX="1", DB_POOL_TIMEOUT="5") as server:
+        line = next(n for n, text in enumerate(APPLICATION.splitlines(), 1) if "here it is taken" in text)
+        for turn in range(1, 4):
+            assert server.get("/leak?path") == (200, "leaked")
+            server.wait_until("the warning", lambda turn=turn: len(server.lines(f"app.py:{line}")) == turn)
+            assert server.get("/count") == (200, "0")
+        assert "WARNING" in server.lines(f"app.py:{line}")[0] and "/leak" in server.lines(f"app.py:{line}")[0]
+
+
+@KINDS
+@ROUTES
+def test_failed_transaction_ends_with_its_request(database: Service, kind: str) -> None:
+    with Serving(database.url(), *kind.split(), DB_POOL_MAX="1", DB_POOL_TIMEOUT="5") as server:
+        for _ in range(3):
+            assert server.get("/fail")[0] == 503
+            assert server.get("/count") == (200, "0")
+
+
+@KINDS
+@ROUTES
+def test_client_that_leaves_cancels_its_statement(cluster: Cluster, database: Service, kind: str) -> None:
+    mark = f"gone-{kind}-{database.port}".replace(" ", "")
+    with Serving(database.url(), *kind.split()) as server:
+        client = server.ask(f"/sleep?{mark}")
+        server.wait_until("the statement runs", lambda: sleeping(cluster, mark))
+        client.close()
+        server.wait_until("it is cancelled", lambda: not sleeping(cluster, mark))
+        assert server.get("/pid")[0] == 200
+
+
+@KINDS
+def test_worker_that_is_killed_for_its_silence_leaves_no_statement(cluster: Cluster, kind: str) -> None:
+    mark = f"silent-{kind}".replace(" ", "")
+    with Serving(cluster.url(), *kind.split(), "--timeout", "1") as server:
+        client = server.ask(f"/sleep?{mark}")
+        server.wait_until("the statement runs", lambda: sleeping(cluster, mark))
+        if not kind:
+            server.wait_until("it is cancelled", lambda: not sleeping(cluster, mark))
+            server.wait_until("another worker answers", lambda: server.get("/pid")[0] == 200)
+        client.close()
+
+
+@KINDS
+def test_quick_stop_cancels(cluster: Cluster, kind: str) -> None:
+    mark = f"stopped-{kind}".replace(" ", "")
+    with Serving(cluster.url(), *kind.split()) as server:
+        with server.ask(f"/sleep?{mark}"):
+            server.wait_until("the statement runs", lambda: sleeping(cluster, mark))
+            server.process.send_signal(signal.SIGINT)
+            server.process.wait(20)
+    for _ in range(100):
+        if not sleeping(cluster, mark):
+            break
+        cluster.superuser("SELECT pg_sleep(0.1)")
+    assert not sleeping(cluster, mark)
+
+
+@KINDS
+def test_threads_of_the_applications_own(cluster: Cluster, kind: str) -> None:
+    """They ask while the main thread waits for them."""
+    with Serving(cluster.url(), *kind.split()) as server:
+        for _ in range(3):
+            assert server.get("/threaded") == (200, "3")
+
+
+def test_database_that_comes_later() -> None:
+    """The server starts, each use fails with words, and the log tells of each change once."""
+    later = Cluster()
+    try:
+        with Serving(later.url(), DB_CONNECT_TIMEOUT="2") as server:
+            answers = [server.get("/pid") for _ in range(5)]
+            assert {status for status, _ in answers} == {503}
+            assert all(f"127.0.0.1:{later.port}" in body and PASSWORD not in body for _, body in answers)
+            assert len(server.lines(str(later.port))) == 1 and PASSWORD not in server.log()
+            later.start()
+            server.wait_until("the database is used", lambda: server.get("/pid")[0] == 200)
+            server.wait_until("the log says so", lambda: len(server.lines(str(later.port))) == 2)
+            later.stop()
+            server.wait_until("it is missed", lambda: [server.get("/pid")[0] for _ in range(3)] == [503] * 3)
+            assert len(server.lines(f"127.0.0.1:{later.port}", "refused")) <= 2
+            later.start()
+            server.wait_until("it is used again", lambda: server.get("/pid")[0] == 200)
+    finally:
+        later.close()
+
+
+def test_restart_of_postgres_under_load() -> None:
+    with Cluster() as cluster, Bouncer(cluster) as bouncer, Serving(bouncer.url(), "--workers", "2") as server:
+        assert server.get("/pid")[0] == 200
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            cluster.restart(number)
+            answers = []
+            server.wait_until("all is well", lambda: answers.append(server.get("/pid")[0]) or answers[-5:] == [200] * 5)
+            assert set(answers) <= {200, 503}
+
+
+def test_slow_statements_are_logged(cluster: Cluster) -> None:
+    with Serving(cluster.url(), SLOW_QUERY_THRESHOLD="100") as server:
+        assert server.get("/slow?x=1")[0] == 200
+        (line,) = server.wait_until("the line", lambda: server.lines("pg_sleep(0.2)"))
+        line_number = next(n for n, text in enumerate(APPLICATION.splitlines(), 1) if "pg_sleep(0.2)" in text)
+        assert "/slow" in line and f"app.py:{line_number}" in line and "a secret parameter" not in line
+        assert server.get("/pid")[0] == 200 and not server.lines("pg_backend_pid")
+
+
+def test_budget_of_the_whole_server(cluster: Cluster) -> None:
+    """Over all workers, and over the overlap of a reload."""
+    most = 0
+    with Serving(cluster.url(), "--workers", "2", "--threads", "4", "--db-connections", "4") as server:
+        clients = [server.ask("/nested") for _ in range(20)]
+        for turn in range(3):
+            for _ in range(10):
+                assert server.get("/nested") == (200, "3")
+                most = max(most, connections(cluster))
+            if turn < 2:
+                server.process.send_signal(signal.SIGHUP)
+        for client in clients:
+            client.close()
+    assert 1 <= most <= 4
+
+
+def test_start_says_how_many_connections_there_may_be(cluster: Cluster) -> None:
+    with Serving(cluster.url(), "--workers", "3", "--log-level", "info", DB_POOL_MAX="50") as server:
+        assert server.get("/pid")[0] == 200
+        server.wait_until("the sum is said", lambda: server.lines("150"))
+        server.wait_until("the warning", lambda: server.lines("WARNING", "max_connections"))
+
+
+def test_preloaded_application_does_not_connect(cluster: Cluster) -> None:
+    application = APPLICATION + "\ntry:\n    db.connect()\nexcept db.Error as error:\n    print('REFUSED', error)\n"
+    with Serving(cluster.url(), "--preload", application=application) as server:
+        server.wait_until("it is refused", lambda: server.lines("REFUSED", "worker"))
+        assert server.get("/pid")[0] == 200
+
+
+def test_password_is_not_printed(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "ferricorn.toml").write_text(f'[db]\nurl = "{cluster.url()}"\n', encoding="utf-8")
+    (tmp_path / "app.py").write_text("application = None\n", encoding="utf-8")
+    command = [str(Path(sys.executable).parent / "ferricorn"), "--print-config", "-c", "ferricorn.toml", "app:application"]
+    for environment in ({}, {"DATABASE_URL": cluster.url(), "POSTGRES_PASSWORD": PASSWORD}):
+        run = subprocess.run(command, cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True)
+        assert PASSWORD not in run.stdout + run.stderr
+
+
+def test_settings_from_toml(cluster: Cluster) -> None:
+    serving = Serving("", "-c", "ferricorn.toml")
+    (serving.directory / "ferricorn.toml").write_text(f'[db]\nurl = "{cluster.url()}"\npool_max = 3\n', encoding="utf-8")
+    with serving as server:
+        assert server.get("/pid")[0] == 200
+        assert "'max_size': 3" in server.get("/status")[1]
+
