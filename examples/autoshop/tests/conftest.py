@@ -18,6 +18,9 @@ from flask.testing import FlaskClient
 SHOP = Path(__file__).parents[1]
 sys.path.insert(0, str(SHOP))
 
+# How long ferricorn.db waits for a connection that is lent; psycopg2's pool does not wait.
+os.environ["DB_POOL_TIMEOUT"] = "1"
+
 from backend.app import create_app  # noqa: E402
 from backend.database_pool import close_pool  # noqa: E402
 from backend.settings import Settings  # noqa: E402

@@ -125,12 +125,16 @@ def test_restart_of_pgbouncer(server: Cluster) -> None:
 def test_idle_connections_that_the_server_ends(server: Cluster) -> None:
     dsn = server.url() + "?options=-c%20idle_session_timeout%3D300"
     first = ask(dsn, "SELECT pg_backend_pid()")
-    eventually("the server has ended it", lambda: not server.superuser(f"SELECT 1 FROM pg_stat_activity WHERE pid = {first}"))
+    eventually(
+        "the server has ended it", lambda: not server.superuser(f"SELECT 1 FROM pg_stat_activity WHERE pid = {first}")
+    )
     assert ask(dsn, "SELECT pg_backend_pid()") != first
 
 
 def test_no_statement_runs_twice(server: Cluster, dsn: str) -> None:
-    server.superuser("DROP SEQUENCE IF EXISTS runs; CREATE SEQUENCE runs OWNED BY NONE; GRANT ALL ON runs TO autoshop", "autoshop")
+    server.superuser(
+        "DROP SEQUENCE IF EXISTS runs; CREATE SEQUENCE runs OWNED BY NONE; GRANT ALL ON runs TO autoshop", "autoshop"
+    )
     statement = "SELECT nextval('runs'), pg_sleep(30)"
     for cut in range(3):
         connection = db.connect(dsn)
@@ -191,7 +195,9 @@ def test_exhausted_pool(server: Cluster) -> None:
         db.connect(server.url(), **settings)
     message = str(caught.value)
     assert isinstance(caught.value, db.OperationalError)
-    assert "DB_POOL_TIMEOUT" in message and "2 of 2" in message and "test_faults.py" in message and PASSWORD not in message
+    assert (
+        "DB_POOL_TIMEOUT" in message and "2 of 2" in message and "test_faults.py" in message and PASSWORD not in message
+    )
     for connection in lent:
         connection.close()
     assert ask(server.url(), **settings) == 1
@@ -358,8 +364,14 @@ def test_where_the_database_is_not(server: Cluster) -> None:
         port = nobody.getsockname()[1]
         cases = {
             f"postgresql://autoshop:{secret}@127.0.0.1:{port}/autoshop": [f"127.0.0.1:{port}", "autoshop", "refused"],
-            f"postgresql://autoshop:{secret}@127.0.0.1:{server.port}/autoshop": [str(server.port), "password authentication failed"],
-            f"postgresql://autoshop:{PASSWORD}@127.0.0.1:{server.port}/absent": [str(server.port), '"absent" does not exist'],
+            f"postgresql://autoshop:{secret}@127.0.0.1:{server.port}/autoshop": [
+                str(server.port),
+                "password authentication failed",
+            ],
+            f"postgresql://autoshop:{PASSWORD}@127.0.0.1:{server.port}/absent": [
+                str(server.port),
+                '"absent" does not exist',
+            ],
             f"postgresql://autoshop:{secret}@does-not-exist.invalid/autoshop": ["does-not-exist.invalid"],
             f"host=/nowhere user=autoshop password={secret} dbname=autoshop": ["/nowhere"],
         }
@@ -371,7 +383,9 @@ def test_where_the_database_is_not(server: Cluster) -> None:
             assert secret not in message and PASSWORD not in message and secret not in repr(caught.value)
 
 
-@pytest.mark.parametrize("dsn", ["postgresql://a:secret@[x", "postgresql://a:secret@h:port/x", "nonsense", "host=x secret"])
+@pytest.mark.parametrize(
+    "dsn", ["postgresql://a:secret@[x", "postgresql://a:secret@h:port/x", "nonsense", "host=x secret"]
+)
 def test_dsn_that_is_none(dsn: str) -> None:
     with pytest.raises((db.ProgrammingError, db.OperationalError)) as caught:
         ask(dsn)
@@ -380,6 +394,12 @@ def test_dsn_that_is_none(dsn: str) -> None:
 
 def test_passwords_are_not_shown(server: Cluster) -> None:
     connection = db.connect(server.url())
-    shown = [repr(connection), connection.dsn, str(connection.get_dsn_parameters()), repr(db.status()), str(vars(connection.info))]
+    shown = [
+        repr(connection),
+        connection.dsn,
+        str(connection.get_dsn_parameters()),
+        repr(db.status()),
+        str(vars(connection.info)),
+    ]
     connection.close()
     assert not any(PASSWORD in text for text in shown)

@@ -91,7 +91,12 @@ def test_with_a_session_everything_works(cluster: Cluster, statement: str) -> No
 @pytest.mark.parametrize("mode", ["direct", "session"])
 def test_settings_of_a_session_do_not_reach_the_next_user(cluster: Cluster, mode: str) -> None:
     settings = {"pool_mode": mode, "pool_max": 1, "pool_timeout": 5}
-    for change in ("SET work_mem = '5MB'", "PREPARE left AS SELECT 1", "CREATE TEMP TABLE left_behind (x int)", "LISTEN l"):
+    for change in (
+        "SET work_mem = '5MB'",
+        "PREPARE prepared AS SELECT 1",
+        "CREATE TEMP TABLE left_behind (x int)",
+        "LISTEN l",
+    ):
         with db.get_db_connection(cluster.url(), **settings) as connection:
             cursor = connection.cursor()
             cursor.execute(change)
@@ -125,7 +130,9 @@ print(json.dumps(sorted(got)))
 
 
 @pytest.mark.parametrize("which", ["bouncer", "newer_bouncer"])
-def test_several_processes_with_types_of_the_database(request: pytest.FixtureRequest, cluster: Cluster, which: str) -> None:
+def test_several_processes_with_types_of_the_database(
+    request: pytest.FixtureRequest, cluster: Cluster, which: str
+) -> None:
     cluster.superuser(
         "DROP TYPE IF EXISTS feelings, feeling CASCADE; CREATE TYPE feeling AS ENUM ('sad', 'happy');"
         "CREATE TYPE feelings AS (n int, f feeling)",

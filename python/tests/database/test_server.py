@@ -202,7 +202,13 @@ def test_preloaded_application_does_not_connect(cluster: Cluster) -> None:
 def test_password_is_not_printed(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "ferricorn.toml").write_text(f'[db]\nurl = "{cluster.url()}"\n', encoding="utf-8")
     (tmp_path / "app.py").write_text("application = None\n", encoding="utf-8")
-    command = [str(Path(sys.executable).parent / "ferricorn"), "--print-config", "-c", "ferricorn.toml", "app:application"]
+    command = [
+        str(Path(sys.executable).parent / "ferricorn"),
+        "--print-config",
+        "-c",
+        "ferricorn.toml",
+        "app:application",
+    ]
     for environment in ({}, {"DATABASE_URL": cluster.url(), "POSTGRES_PASSWORD": PASSWORD}):
         run = subprocess.run(command, cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True)
         assert PASSWORD not in run.stdout + run.stderr
@@ -210,8 +216,9 @@ def test_password_is_not_printed(cluster: Cluster, tmp_path: Path) -> None:
 
 def test_settings_from_toml(cluster: Cluster) -> None:
     serving = Serving("", "-c", "ferricorn.toml")
-    (serving.directory / "ferricorn.toml").write_text(f'[db]\nurl = "{cluster.url()}"\npool_max = 3\n', encoding="utf-8")
+    (serving.directory / "ferricorn.toml").write_text(
+        f'[db]\nurl = "{cluster.url()}"\npool_max = 3\n', encoding="utf-8"
+    )
     with serving as server:
         assert server.get("/pid")[0] == 200
         assert "'max_size': 3" in server.get("/status")[1]
-

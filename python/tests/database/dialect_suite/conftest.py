@@ -7,4 +7,5 @@ import pytest
 registry.register("postgresql.ferricorn", "ferricorn.sqlalchemy", "FerricornDialect")
 pytest.register_assert_rewrite("sqlalchemy.testing.assertions")
 
+from sqlalchemy.dialects.postgresql import provision as provision  # noqa: E402
 from sqlalchemy.testing.plugin.pytestplugin import *  # noqa: E402, F403

@@ -21,7 +21,7 @@ OPEN = """
     regexp_replace savepoints schema_create_delete server_defaults supports_bitwise_and supports_bitwise_not
     supports_bitwise_or supports_bitwise_shift supports_bitwise_xor supports_distinct_on table_ddl_if_exists
     table_value_constructor temp_table_comment_reflection temp_table_names temporary_views time_timezone
-    timestamp_microseconds timestamp_microseconds_implicit_bound tuple_in tuple_in_w_empty two_phase_transactions
+    timestamp_microseconds timestamp_microseconds_implicit_bound tuple_in tuple_in_w_empty
     unicode_ddl unique_constraints_reflect_as_index update_from uuid_data_type view_column_reflection
     view_reflection views window_functions window_range window_range_non_numeric window_range_numeric
 """.split()
