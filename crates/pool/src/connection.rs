@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 use std::ops::Deref;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use tokio::time::timeout;
 use tokio_postgres::error::DbError;
-use tokio_postgres::{Error, SimpleQueryMessage};
+use tokio_postgres::{Error, SimpleQueryMessage, SimpleQueryStream};
 
 use crate::connect::connect;
 use crate::failure::Failure;
@@ -59,6 +59,16 @@ impl Connection {
     /// Sends a string of statements and reads everything that comes of it; the answer is that of the last.
     pub(crate) async fn read_answer(&self, statements: &str) -> Result<Answer, Error> {
         let mut stream = pin!(self.client.simple_query_raw(statements).await?);
+        let read = self.read(stream.as_mut()).await;
+        if read.as_ref().is_err_and(|error| error.as_db_error().is_some()) {
+            // After the error the server says what has become of the transaction. Whoever has the connection next must not
+            // be the one who hears of it.
+            while let Some(Ok(_)) = stream.next().await {}
+        }
+        read
+    }
+
+    async fn read(&self, mut stream: Pin<&mut SimpleQueryStream>) -> Result<Answer, Error> {
         let mut answer = Answer::default();
         // Whether rows belong to the statement whose end comes next.
         let (mut has_result, mut ended_with_rows) = (false, false);

@@ -107,7 +107,7 @@ impl Lease {
         let sink = self.connection().copy_in::<_, Bytes>(statement).await;
         match sink {
             Ok(sink) => Ok(Box::pin(sink)),
-            Err(error) => self.end(Err(error)),
+            Err(error) => self.end_copy(Err(error)).await,
         }
     }
 
@@ -123,7 +123,7 @@ impl Lease {
     pub async fn finish_copy(&mut self, mut sink: CopyIn, complete: bool) -> Result<Answer, Failure> {
         if complete {
             let finished = sink.as_mut().finish().await;
-            self.end(finished)?;
+            self.end_copy(finished).await?;
         } else {
             drop(sink);
             let settled = self.connection().batch_execute("").await;
@@ -140,7 +140,7 @@ impl Lease {
         let stream = self.connection().copy_out(statement).await;
         match stream {
             Ok(stream) => Ok(Box::pin(stream)),
-            Err(error) => self.end(Err(error)),
+            Err(error) => self.end_copy(Err(error)).await,
         }
     }
 
@@ -148,7 +148,7 @@ impl Lease {
     pub async fn next_copied(&mut self, stream: &mut CopyOut) -> Result<Option<Bytes>, Failure> {
         match stream.next().await {
             Some(Ok(piece)) => Ok(Some(piece)),
-            Some(Err(error)) => self.end(Err(error)),
+            Some(Err(error)) => self.end_copy(Err(error)).await,
             None => self.end(Ok(None)),
         }
     }
@@ -164,6 +164,15 @@ impl Lease {
         let connection = self.connection_mut();
         connection.journal.begin();
         connection.in_flight = true;
+    }
+
+    /// After an error the state of the transaction is still on its way; the answer to an empty statement comes behind it.
+    async fn end_copy<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Failure> {
+        if outcome.as_ref().is_err_and(|error| error.as_db_error().is_some()) {
+            // If this fails, so has the connection, which the outcome tells.
+            let _ = self.connection().batch_execute("").await;
+        }
+        self.end(outcome)
     }
 
     fn end<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Failure> {
