@@ -30,6 +30,7 @@ SHOP = REPOSITORY / "examples" / "autoshop"
 sys.path[:0] = [str(REPOSITORY / "python" / "tests"), str(REPOSITORY / "benches" / "apps")]
 
 import acquire  # noqa: E402
+import one_connection  # noqa: E402
 from compare import APPS_DIRECTORY, BenchError, answers, free_port, run_or_fail, stop  # noqa: E402
 from database.services import Bouncer, Cluster, ServiceError, install  # noqa: E402
 
@@ -142,7 +143,7 @@ class Plan:
     rounds: int
     seconds: int
     binaries: Path
-    micro: bool
+    alone: bool
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def main() -> int:
             stack.enter_context(bouncer)
             database = Database(cluster, bouncer)
             seed(database)
-            micro = measure_one_connection(plan, database) if plan.micro else []
+            urls = {route: database.url(route) for route in ("direct", "pgbouncer")}
+            alone = one_connection.measure_one_connection(plan.binaries, urls, plan.rounds) if plan.alone else []
             results = measure_everything(plan, database)
     except (BenchError, ServiceError) as error:
         print(error, file=sys.stderr)
@@ -178,7 +180,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Stopped; there is no table.", file=sys.stderr)
         return 130
-    print("\n\n".join(filter(None, [render_micro(micro), render(plan, results)])))
+    print("\n\n".join(filter(None, [one_connection.render(alone), render(plan, results)])))
     return 0
 
 
@@ -311,53 +313,6 @@ def load(port: int, users: int, seconds: int) -> dict[str, float]:
     raise BenchError(f"wrk gave no report: {(run.stderr or run.stdout).strip()}")
 
 
-# One connection, without a load
-
-Micro = list[tuple[str, dict[str, float]]]
-
-
-def measure_one_connection(plan: Plan, database: Database) -> Micro:
-    """Both drivers in turn within one worker of Ferricorn, where they differ in nothing else: benches/apps/micro.py."""
-    results: Micro = []
-    for route in ("direct", "pgbouncer"):
-        contestant = Contestant("ferricorn", "both", "pool", route, micro_command)
-        port = free_port()
-        with tempfile.TemporaryFile() as log:
-            process = subprocess.Popen(
-                contestant.command(plan.binaries, port),
-                cwd=APPS_DIRECTORY,
-                env={**os.environ, "DATABASE_URL": database.url(route)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            try:
-                answer = ask(process, port, f"/?rounds={plan.rounds}")
-            finally:
-                stop(process)
-            if answer is None:
-                log.seek(0)
-                raise BenchError(f"The single connection did not work.\n{log.read().decode(errors='replace')[-2000:]}")
-        results += [(f"{row}, {route}", seconds) for row, seconds in answer.items()]
-    return results
-
-
-def micro_command(binaries: Path, port: int) -> list[str]:
-    """One worker, as long as it takes."""
-    bind = f"127.0.0.1:{port}"
-    return [str(binaries / "ferricorn"), "--bind", bind, "--workers", "1", "--timeout", "0", "micro:application"]
-
-
-def ask(process: subprocess.Popen[bytes], port: int, path: str) -> dict[str, dict[str, float]] | None:
-    """The answer as JSON; None if there is none."""
-    if not answers(process, port, b"ready", "/ready"):
-        return None
-    run = subprocess.run(["curl", "-sS", "-f", f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True)
-    answer: dict[str, dict[str, float]] | None = json.loads(run.stdout) if run.returncode == 0 else None
-    return answer
-
-
 # Preparing
 
 
@@ -412,17 +367,6 @@ def row(users: int, name: str, own: list[Measurement]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def render_micro(micro: Micro) -> str:
-    """Seconds as microseconds, and how many times as fast ours is."""
-    if not micro:
-        return ""
-    lines = ["| one connection | psycopg2 µs | ferricorn.db µs | times as fast |", "|---|--:|--:|--:|"]
-    for name, seconds in micro:
-        theirs, ours = seconds["psycopg2"], seconds["ferricorn.db"]
-        lines.append(f"| {name} | {theirs * 1e6:,.0f} | {ours * 1e6:,.0f} | {theirs / ours:.2f} |")
-    return "\n".join(lines)
-
-
 def parse_arguments() -> Plan:
     """Which contestants, how many users, how long."""
     parser = argparse.ArgumentParser(description="Compare ways to serve an application that asks a database.")
@@ -431,7 +375,7 @@ def parse_arguments() -> Plan:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=8, help="of load in one round")
     parser.add_argument("--quick", action="store_true", help="one round of one second: whether it works, not how fast")
-    parser.add_argument("--no-micro", action="store_true", help="leave the single connection out")
+    parser.add_argument("--under-load", action="store_true", help="leave the single connection out")
     parser.add_argument("--binaries", type=Path, default=Path(sys.executable).parent, help="where the servers are")
     arguments = parser.parse_args()
     contestants = tuple(contestant for contestant in CONTESTANTS if arguments.only in contestant.name)
@@ -443,7 +387,7 @@ def parse_arguments() -> Plan:
         rounds=1 if arguments.quick else arguments.rounds,
         seconds=1 if arguments.quick else arguments.seconds,
         binaries=arguments.binaries.absolute(),
-        micro=not arguments.no_micro,
+        alone=not arguments.under_load,
     )
 
 

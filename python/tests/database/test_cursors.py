@@ -387,6 +387,6 @@ def test_named_cursor_executes_once(driver: Driver, connection: Any) -> None:
 def test_notices(connection: Any, cursor: Any) -> None:
     cursor.execute("DO $$ BEGIN RAISE NOTICE 'first'; RAISE WARNING 'it''s %', 2; END $$")
     assert connection.notices[-2:] == ["NOTICE:  first\n", "WARNING:  it's 2\n"]
-    for number in range(60):
+    for _ in range(60):
         cursor.execute("DO $$ BEGIN RAISE NOTICE 'again'; END $$")
     assert len(connection.notices) == 50

@@ -61,7 +61,7 @@ def ask(dsn: str, statement: str = "SELECT 1", **settings: Any) -> Any:
 def running(server: Cluster, text: str) -> list[int]:
     """The backends that are in such a statement."""
     pids = server.superuser(
-        f"SELECT pid FROM pg_stat_activity WHERE query LIKE '%{text}%' AND state <> 'idle' AND pid <> pg_backend_pid()"
+        f"SELECT pid FROM pg_stat_activity WHERE query LIKE '%{text}%' AND state = 'active' AND pid <> pg_backend_pid()"
     )
     return [int(pid) for pid in pids.split()]
 

@@ -310,6 +310,9 @@ def test_empty_statement(driver: Driver, cursor: Any) -> None:
     ],
 )
 def test_mogrify_writes_literals(driver: Driver, cursor: Any, value: Any, literal: str) -> None:
+    if driver.ours and "\\" in literal:
+        # Right also where standard_conforming_strings is off; psycopg2 asks the connection whether it is.
+        literal = " E" + literal.replace("\\", "\\\\")
     assert cursor.mogrify("SELECT %s", (value,)) == f"SELECT {literal}".encode()
 
 

@@ -20,6 +20,9 @@ pytest.importorskip("ferricorn.db")
 KINDS = pytest.mark.parametrize("kind", ["", "--threads 3"], ids=["sync", "gthread"])
 ROUTES = pytest.mark.parametrize("route", ["cluster", "bouncer"], ids=["direct", "pgbouncer"])
 
+# What is to come: the mark is an error as soon as it has.
+NOT_YET = pytest.mark.xfail(strict=True, reason="the server's own settings of the database are not there yet")
+
 
 @pytest.fixture(autouse=True)
 def leaked(cluster: Cluster) -> None:
@@ -155,8 +158,13 @@ def test_restart_of_postgres_under_load() -> None:
         assert server.get("/pid")[0] == 200
         for number in (signal.SIGINT, signal.SIGQUIT):
             cluster.restart(number)
-            answers = []
-            server.wait_until("all is well", lambda: answers.append(server.get("/pid")[0]) or answers[-5:] == [200] * 5)
+            answers: list[int] = []
+
+            def well(answers: list[int] = answers) -> bool:
+                answers.append(server.get("/pid")[0])
+                return answers[-5:] == [200] * 5
+
+            server.wait_until("all is well", well)
             assert set(answers) <= {200, 503}
 
 
@@ -164,11 +172,14 @@ def test_slow_statements_are_logged(cluster: Cluster) -> None:
     with Serving(cluster.url(), SLOW_QUERY_THRESHOLD="100") as server:
         assert server.get("/slow?x=1")[0] == 200
         (line,) = server.wait_until("the line", lambda: server.lines("pg_sleep(0.2)"))
-        line_number = next(n for n, text in enumerate(APPLICATION.splitlines(), 1) if "pg_sleep(0.2)" in text)
+        line_number = next(
+            n for n, text in enumerate(APPLICATION.splitlines(), 1) if "cursor.execute(statement" in text
+        )
         assert "/slow" in line and f"app.py:{line_number}" in line and "a secret parameter" not in line
         assert server.get("/pid")[0] == 200 and not server.lines("pg_backend_pid")
 
 
+@NOT_YET
 def test_budget_of_the_whole_server(cluster: Cluster) -> None:
     """Over all workers, and over the overlap of a reload."""
     most = 0
@@ -185,6 +196,7 @@ def test_budget_of_the_whole_server(cluster: Cluster) -> None:
     assert 1 <= most <= 4
 
 
+@NOT_YET
 def test_start_says_how_many_connections_there_may_be(cluster: Cluster) -> None:
     with Serving(cluster.url(), "--workers", "3", "--log-level", "info", DB_POOL_MAX="50") as server:
         assert server.get("/pid")[0] == 200
@@ -214,6 +226,7 @@ def test_password_is_not_printed(cluster: Cluster, tmp_path: Path) -> None:
         assert PASSWORD not in run.stdout + run.stderr
 
 
+@NOT_YET
 def test_settings_from_toml(cluster: Cluster) -> None:
     serving = Serving("", "-c", "ferricorn.toml")
     (serving.directory / "ferricorn.toml").write_text(
