@@ -2,7 +2,7 @@
 //! clients, in an order that nobody has thought of. Whatever is lost is what a killed worker had in hand, and afterwards
 //! everything is as it was.
 //!
-//! - `CHAOS_SECONDS`: how long (default: 30);
+//! - `CHAOS_SECONDS`: how long (default: 60);
 //! - `CHAOS_SEED`: the number that makes the order, to repeat one that has failed; the test prints it.
 
 use std::env;
@@ -19,7 +19,7 @@ use crate::harness::process::{alive, children, descriptors, own_memory, send, ti
 use crate::harness::strict::{Load, Mode};
 use crate::harness::{Connection, Launch, Server};
 
-const SECONDS: u64 = 30;
+const SECONDS: u64 = 60;
 /// What the configuration asks for.
 const WORKERS: usize = 3;
 /// Clients on each of the two addresses.

@@ -46,6 +46,8 @@ impl Arbiter {
             Some(_) => return Ok(()),
             None => {}
         }
+        // Of an old master that has just ended the sockets are this one's to end.
+        self.look_for_promotion()?;
         if !self.hand_over_to_successor() {
             notify("STOPPING=1\n");
         }
