@@ -61,7 +61,8 @@ fn start(class: &str) -> (Server, Pid) {
 fn assert_modest(worker: Pid, what: &str, done: impl FnOnce()) {
     let before = peak_memory(worker).expect("the worker lives");
     done();
-    let grown = peak_memory(worker).expect("the worker lives") - before;
+    // The kernel counts pages for each processor apart, and adds them up roughly: a peak may seem lower afterwards.
+    let grown = peak_memory(worker).expect("the worker lives").saturating_sub(before);
     assert!(grown < GROWTH_KIB, "{what}: {grown} KiB more");
 }
 
