@@ -66,6 +66,18 @@ def test_connections_are_kept(cluster: Cluster, database: Service, kind: str) ->
 
 @KINDS
 @ROUTES
+def test_request_timeout_cancels_a_statement(cluster: Cluster, database: Service, kind: str) -> None:
+    """The wait for a statement ends on the main thread and in others; the worker and its connections go on."""
+    with Serving(database.url(), "--request-timeout", "0.5", *kind.split()) as server:
+        assert server.get("/sleep?late")[0] == 504
+        server.wait_until("the end of the statement", lambda: not sleeping(cluster, "late"))
+        assert server.lines("GET /sleep has taken", "(request_timeout) and is ended")
+        assert server.get("/nested") == (200, "3")
+        assert not server.lines("asks for a successor")
+
+
+@KINDS
+@ROUTES
 def test_lease_that_outlives_its_request(cluster: Cluster, database: Service, kind: str) -> None:
     with Serving(database.url(), *kind.split(), DB_POOL_MAX="1", DB_POOL_TIMEOUT="5") as server:
         line = next(n for n, text in enumerate(APPLICATION.splitlines(), 1) if "here it is taken" in text)
