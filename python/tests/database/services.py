@@ -1,22 +1,19 @@
 """A Postgres cluster and PgBouncers of a test's own: fresh directories, free ports of the loopback, gone at the end.
 
-`Cluster` and `Bouncer` are context managers, used by these tests and by benches/database.py. As a program this starts one
-of each, prints where they are as one line of JSON, and ends them when its standard input closes: that is how tests in other
-languages use it, and why nothing survives a test run that was killed.
+`Cluster` and `Bouncer` are context managers, used by these tests and by benches/database.py. What they start ends with the process
+that started it, also if that is killed.
 """
 
 from __future__ import annotations
 
 import ctypes
 import getpass
-import json
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -305,21 +302,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def main() -> int:
-    """Serves until standard input closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        install()
-        with Cluster() as cluster, Bouncer(cluster) as bouncer:
-            print(json.dumps({"direct": cluster.url(), "pgbouncer": bouncer.url()}), flush=True)
-            sys.stdin.read()
-    except ServiceError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
