@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 GUNICORN := gunicorn==27.0.1
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help build wheel demo test check arrows unit conformance pytest systemd bench bench-db clean
+.PHONY: help build wheel demo test check arrows unit conformance pytest systemd bench bench-db bench-tail clean
 
 help:
 	@echo "make demo         the auto shop on an embedded Postgres; Ctrl-C stops it"
@@ -15,6 +15,7 @@ help:
 	@echo "make systemd     the units under a real systemd, for root"
 	@echo "make bench        side by side with gunicorn, granian and bjoern"
 	@echo "make bench-db    the same with a database: drivers, pools and PgBouncer"
+	@echo "make bench-tail   the same under short and long requests mixed: how long the short ones take"
 	@echo "make build        the extension module and the ferricorn command, in $(VENV)"
 	@echo "make wheel        a wheel for this Python, in dist/"
 
@@ -71,6 +72,10 @@ bench: build
 
 bench-db: build
 	$(BIN)/python benches/database.py
+
+bench-tail: build
+	cargo build --quiet --release --package tail-load --locked
+	$(BIN)/python benches/tail.py
 
 clean:
 	rm -rf $(VENV) .cache target

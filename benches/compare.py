@@ -196,9 +196,16 @@ def running_server(plan: Plan, contestant: Contestant, app: str) -> Iterator[tup
     """Yields pid and port once the application has answered correctly; afterwards the server is gone."""
     port = free_port()
     command = contestant.command(plan.executable(contestant), f"{app}:application", port)
+    with serving(contestant.name, ["taskset", "-c", str(plan.cores[0]), *command], port, APPS[app]) as pid:
+        yield pid, port
+
+
+@contextmanager
+def serving(name: str, command: Sequence[str], port: int, expected: bytes) -> Iterator[int]:
+    """The same for any command that serves on a port of its choice."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            ["taskset", "-c", str(plan.cores[0]), *command],
+            command,
             cwd=APPS_DIRECTORY,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -206,11 +213,11 @@ def running_server(plan: Plan, contestant: Contestant, app: str) -> Iterator[tup
             start_new_session=True,
         )
         try:
-            if not answers(process, port, APPS[app]):
+            if not answers(process, port, expected):
                 log.seek(0)
                 words = log.read().decode(errors="replace").strip()[-2000:]
-                raise BenchError(f"{contestant.name} did not serve {app}.\n{words}".strip())
-            yield process.pid, port
+                raise BenchError(f"{name} did not serve.\n{words}".strip())
+            yield process.pid
         finally:
             stop(process)
 
@@ -315,18 +322,23 @@ def install_what_is_missing(plan: Plan) -> None:
     """Peers into the venv by pip, wrk by apt; Ferricorn itself must be there."""
     if any(c.requirement is None for c in plan.contestants) and not plan.ferricorn.exists():
         raise BenchError(f"There is no {plan.ferricorn}; build it first or name it with --ferricorn.")
-    if not (plan.venv / "bin" / "python").exists():
-        run_or_fail([sys.executable, "-m", "venv", str(plan.venv)], "A venv for the peers cannot be made")
     requirements = [c.requirement for c in plan.contestants if c.requirement]
     if "flask_json" in plan.apps:
         requirements.append("flask")
-    have = installed(plan, [r.partition("==")[0] for r in requirements])
-    missing = [r for r in requirements if have[r.partition("==")[0]] is None]
-    if missing:
-        pip = [str(plan.venv / "bin" / "python"), "-m", "pip", "install", "--quiet", *missing]
-        run_or_fail(pip, f"pip cannot install {' '.join(missing)}")
+    install(plan.venv, requirements)
     if shutil.which("wrk") is None:
         run_or_fail(["apt-get", "install", "--yes", "wrk"], "wrk is missing and apt-get cannot install it")
+
+
+def install(venv: Path, requirements: Sequence[str]) -> None:
+    """Makes the venv, and puts into it what it lacks."""
+    if not (venv / "bin" / "python").exists():
+        run_or_fail([sys.executable, "-m", "venv", str(venv)], "A venv for the peers cannot be made")
+    have = installed(venv, [r.partition("==")[0] for r in requirements])
+    missing = [r for r in requirements if have[r.partition("==")[0]] is None]
+    if missing:
+        pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", *missing]
+        run_or_fail(pip, f"pip cannot install {' '.join(missing)}")
 
 
 def run_or_fail(command: Sequence[str], sentence: str) -> None:
@@ -340,7 +352,7 @@ def run_or_fail(command: Sequence[str], sentence: str) -> None:
         raise BenchError(f"{sentence}: {' '.join(last) or f'exit status {result.returncode}'}")
 
 
-def installed(plan: Plan, names: Sequence[str]) -> dict[str, str | None]:
+def installed(venv: Path, names: Sequence[str]) -> dict[str, str | None]:
     """Versions in the venv, which need not be the one that this runs in."""
     program = (
         "import importlib.metadata as m, json, sys\n"
@@ -348,7 +360,7 @@ def installed(plan: Plan, names: Sequence[str]) -> dict[str, str | None]:
         "print(json.dumps({n: have.get(n) for n in sys.argv[1:]}))"
     )
     result = subprocess.run(
-        [str(plan.venv / "bin" / "python"), "-c", program, *names], capture_output=True, text=True, check=True
+        [str(venv / "bin" / "python"), "-c", program, *names], capture_output=True, text=True, check=True
     )
     versions: dict[str, str | None] = json.loads(result.stdout)
     return versions
@@ -357,7 +369,7 @@ def installed(plan: Plan, names: Sequence[str]) -> dict[str, str | None]:
 def find_versions(plan: Plan) -> dict[str, str]:
     """Ours says its own; of the peers pip knows."""
     names = [c.requirement.partition("==")[0] for c in plan.contestants if c.requirement]
-    have = installed(plan, names)
+    have = installed(plan.venv, names)
     versions = {}
     for contestant in plan.contestants:
         if contestant.requirement is None:
@@ -376,7 +388,7 @@ def render(plan: Plan, versions: dict[str, str], results: Results) -> str:
     first = plan.contestants[0].name
     servers = ", ".join(f"{name} {version}" for name, version in versions.items())
     lines = [
-        f"Machine: {machine(plan)}.",
+        f"Machine: {machine(plan.venv)}.",
         f"Servers: {servers}; one worker each, pinned to one core; wrk with {CONNECTIONS} connections on another;"
         f" rounds: {plan.rounds} of {plan.seconds} s.",
         "",
@@ -409,14 +421,14 @@ def row(app: str, name: str, first: str, rounds: list[dict[str, Measurement]]) -
     return f"| {' | '.join(cells)} |"
 
 
-def machine(plan: Plan) -> str:
+def machine(venv: Path) -> str:
     """Processor, cores, kernel and Python of the venv."""
     model = "unknown processor"
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
             break
-    python = subprocess.run([str(plan.venv / "bin" / "python"), "-V"], capture_output=True, text=True).stdout.strip()
+    python = subprocess.run([str(venv / "bin" / "python"), "-V"], capture_output=True, text=True).stdout.strip()
     return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}, {python}"
 
 

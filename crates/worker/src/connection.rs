@@ -79,7 +79,9 @@ pub(crate) fn serve(shared: &Rc<Shared>, raw: Raw, connection: Connection, origi
             Greeting::Http1(socket) => speak_http(client, socket).await,
             // Boxed, as is the greeting: most connections need no room for it.
             Greeting::Http2(socket) => Box::pin(http2::speak(client, socket)).await,
-            Greeting::Refused(socket, refusal) => client.refuse_connection(client.wire(socket), &refusal).await,
+            Greeting::Refused(socket, refusal) => {
+                Box::pin(client.refuse_connection(client.wire(socket), &refusal)).await
+            }
             Greeting::Over => {}
         }
     });
@@ -118,17 +120,25 @@ async fn speak_http(client: Rc<Client>, socket: Socket) {
     if head_size > HYPER_HEAD {
         builder.max_buf_size(head_size);
     }
-    let service = service_fn(|request| Rc::clone(&client).answer(request));
-    let mut connection = builder.serve_connection(TokioIo::new(wire), service);
-    let served = (&mut connection).await;
-    let mut wire = connection.into_parts().io.into_inner();
+    let served = loop {
+        if let Err(error) = wire.rest().await {
+            return log::debug!("Connection from ip={} ended: {error}", client.address());
+        }
+        let service = service_fn(|request| Rc::clone(&client).answer(request));
+        let mut connection = builder.serve_connection(TokioIo::new(wire), service);
+        let served = client.activity.rest.or_until_due(&mut connection).await;
+        wire = connection.into_parts().io.into_inner();
+        if let Some(served) = served {
+            break served;
+        }
+    };
     let refusal = client.notes.refusal.take();
     match (refusal, served) {
         // The request has its answer, though the rest of its body was not worth reading.
         (Some(refusal), _) if client.notes.refused_body.get() && client.activity.answered.get() => {
             log::warn!("Invalid request from ip={}: {}", client.address(), refusal.cause);
         }
-        (Some(refusal), _) => client.refuse_connection(wire, &refusal).await,
+        (Some(refusal), _) => Box::pin(client.refuse_connection(wire, &refusal)).await,
         (None, Ok(())) => {
             if let Err(error) = farewell::part(&mut wire).await {
                 log::debug!("Connection from ip={} ended: {error}", client.address());

@@ -39,10 +39,10 @@ pub(crate) async fn part(wire: &mut Wire) -> io::Result<()> {
     let is_sending = !wire.has_ended()
         && poll_fn(|context| Poll::Ready(matches!(wire.poll_rest(context, &mut piece), Poll::Ready(Ok(()))))).await
         && !piece.filled().is_empty();
-    if is_sending { linger(wire, UNREAD).await } else { Ok(()) }
+    if is_sending { Box::pin(linger(wire, UNREAD)).await } else { Ok(()) }
 }
 
-/// However that ends, the connection is closed.
+/// However that ends, the connection is closed. What this needs, most connections should not have room for.
 async fn linger(wire: &mut Wire, most: usize) -> io::Result<()> {
     let discarded = discard(most, |context, piece| wire.poll_rest(context, piece));
     tokio::time::timeout(PATIENCE, discarded).await.unwrap_or(Ok(()))

@@ -13,6 +13,7 @@
 //!   the `rules` of the settings
 //! - `proxy_protocol`: what a proxy says about a connection before the first head
 //! - `connection`: one client; hyper parses, `policy` judges, `body` gathers
+//! - `rest`: a connection on which nothing goes on costs little memory
 //! - `http2`: the same for clients that speak HTTP/2, one request for each stream; `parting`: how they leave
 //! - `refusal`: what is said to a client that is not served; `farewell`: how that is said
 //! - `pump`: the loop: I/O until a whole request has arrived, then a call
@@ -64,6 +65,7 @@ mod pump;
 mod refusal;
 mod request_line;
 mod requests;
+mod rest;
 mod roster;
 mod rules;
 pub mod seat;

@@ -31,6 +31,7 @@ use crate::pace::Pace;
 use crate::parting::Parting;
 use crate::policy::Policy;
 use crate::requests::Requests;
+use crate::rest::Rest;
 use crate::rules::Rules;
 use crate::tls::Tls;
 
@@ -97,6 +98,8 @@ pub(crate) struct Activity {
     pub(crate) route: RefCell<Route>,
     /// How it may be asked to leave.
     pub(crate) parting: Parting,
+    /// Whether it can do without hyper for a while.
+    pub(crate) rest: Rest,
 }
 
 impl Activity {

@@ -57,6 +57,7 @@ fn close_idle(shared: &Shared) {
         Phase::Serving | Phase::Leaving => None,
     };
     for open in shared.open.borrow().values() {
+        open.activity.rest.look(tick);
         if draining.is_some() && open.activity.parting.is_due(tick, is_in_use(open)) {
             open.activity.parting.ask(tick);
         }

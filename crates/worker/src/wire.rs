@@ -95,15 +95,29 @@ impl Wire {
         }
     }
 
+    /// Waits for something to read, without hyper and its buffers. Over TLS there may be something that has been read already.
+    pub(crate) async fn rest(&self) -> io::Result<()> {
+        if let Socket::Plain(raw) = &self.socket {
+            self.pause();
+            let readable = raw.readable().await;
+            self.activity.rest.over();
+            readable?;
+        }
+        Ok(())
+    }
+
     /// There is nothing to read: if nothing is left of the last request either, the connection is no more than its socket.
-    fn offer(&self) {
-        if let Some(standing) = &self.standing
-            && self.flushed
+    fn pause(&self) {
+        let is_between = self.flushed
             && !self.activity.busy.get()
             && self.held.is_empty()
             && self.guard.awaits_head()
-            && self.notes.are_even()
-        {
+            && self.notes.are_even();
+        if !is_between || matches!(self.socket, Socket::Tls(_)) {
+            return;
+        }
+        self.activity.rest.begin(self.shared.tick.get());
+        if let Some(standing) = &self.standing {
             standing.offer();
         }
     }
@@ -152,11 +166,12 @@ impl Wire {
         }
         let before = buffer.filled().len();
         let Poll::Ready(read) = Pin::new(&mut self.socket).poll_read(context, buffer) else {
-            self.offer();
+            self.pause();
             return Poll::Pending;
         };
         read?;
         self.flushed = false;
+        self.activity.rest.end(self.shared.tick.get());
         self.note_read();
         self.note_head();
         let arrived = buffer.filled().len() > before;
