@@ -42,6 +42,7 @@ mod logs;
 mod malformed;
 mod methods;
 mod native;
+mod native_guide;
 mod native_http;
 mod native_lifecycle;
 mod paste;

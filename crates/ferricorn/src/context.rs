@@ -1,8 +1,13 @@
 //! What a worker tells the factory.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ferricorn_pool::Failure;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+
+use crate::pool::Pool;
 
 /// A worker, as the factory sees it.
 #[derive(Clone, Debug)]
@@ -10,6 +15,7 @@ pub struct Context {
     pub(crate) slot: u32,
     pub(crate) settings: Settings,
     pub(crate) shutdown: Shutdown,
+    pub(crate) pool: Arc<OnceLock<Pool>>,
 }
 
 impl Context {
@@ -21,6 +27,21 @@ impl Context {
     /// What the operator has asked for.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The worker's connections to Postgres, which all who ask share. Fails when what the environment says of the database
+    /// makes no sense; whether there is one, the first who needs a connection finds out.
+    pub fn pool(&self) -> Result<Pool, Failure> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool.clone());
+        }
+        let pool = Pool::from_environment()?;
+        let pool = self.pool.get_or_init(|| pool).clone();
+        if let Ok(runtime) = Handle::try_current() {
+            // Nobody waits for it: a database that is away comes back.
+            drop(runtime.spawn(pool.clone().warm()));
+        }
+        Ok(pool)
     }
 
     /// Tells when the worker begins to leave.

@@ -47,6 +47,11 @@
 //! A factory that fails, or panics, ends the first start with status 3, and makes a reload a failed one, which changes
 //! nothing. A handler that panics is answered with a 500 in its place; its method, path and place are in the error log.
 //!
+//! # Postgres
+//!
+//! [`Context::pool`] is a pool of connections that belongs to the worker: see [`Pool`]. Which database it is, and how many
+//! connections, the variables of docs/database.md say (`DATABASE_URL`, `DB_POOL_MAX` and the others).
+//!
 //! # Flags of your own
 //!
 //! [`Options`] is a [`clap::Args`]: flatten it into your own parser and hand it to [`serve_with`].
@@ -55,13 +60,16 @@ mod context;
 mod factory;
 mod loader;
 mod options;
+mod pool;
 mod request;
 mod run;
 mod service;
 
 pub use context::{Context, Settings, Shutdown};
 pub use factory::{IntoService, factory_kinds};
+pub use ferricorn_pool::{Failure as PoolError, Lease, Status as PoolStatus, tokio_postgres};
 pub use options::Options;
+pub use pool::Pool;
 pub use request::{Body, Client};
 pub use run::{serve, serve_with};
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ferricorn_application::Loaded;
 use ferricorn_application::service::LocalFuture;
@@ -145,7 +146,7 @@ impl Loader for NativeLoader {
         let (program, settings) = (self.program.clone(), settings.into());
         Ok(Loaded::Service(Box::new(move |place| {
             let (begin_shutdown, shutdown) = Shutdown::new();
-            let making = factory(Context { slot: place.slot, settings, shutdown });
+            let making = factory(Context { slot: place.slot, settings, shutdown, pool: Arc::default() });
             Box::pin(async move {
                 let made = making.await.map_err(|error| LoadFailure::Raised { traceback: in_full(&*error) })?;
                 Ok(made.finish(begin_shutdown, program))

@@ -155,7 +155,7 @@ def test_amounts_are_exact(edgar: FlaskClient) -> None:
         ("vehicles", {**NEW["vehicles"], "year": True}, "year"),
         ("appointments", {**NEW["appointments"], "starts_at": "tomorrow"}, "starts_at"),
         ("work-orders", {**NEW["work-orders"], "parts_cost": -1}, "parts_cost"),
-        ("work-orders", {**NEW["work-orders"], "labor_hours": float("nan")}, "labor_hours"),
+        ("work-orders", {**NEW["work-orders"], "labor_hours": "nan"}, "labor_hours"),
         ("work-orders", {**NEW["work-orders"], "status": ["open"]}, "status"),
     ],
 )
@@ -195,12 +195,16 @@ def test_writing_needs_a_login(visitor: FlaskClient) -> None:
         assert answer.status_code == 401
 
 
-def test_token_works_as_cookie_and_as_bearer(app: Flask, edgar: FlaskClient) -> None:
+def test_amounts_that_are_no_number_of_json_are_refused(edgar: FlaskClient) -> None:
+    assert edgar.post("/api/work-orders", json={**NEW["work-orders"], "labor_hours": float("nan")}).status_code == 400
+
+
+def test_token_works_as_cookie_and_as_bearer(shop: Flask, edgar: FlaskClient) -> None:
     cookie = edgar.post("/api/login", json={"username": "edgar", "password": "torque-wrench"})
     assert "HttpOnly" in cookie.headers["Set-Cookie"] and "SameSite=Lax" in cookie.headers["Set-Cookie"]
     assert edgar.get("/api/me").json == {"username": "edgar"}
     bearer = {"Authorization": f"Bearer {cookie.json['token']}"}
-    assert app.test_client().patch("/api/customers/1", json={"phone": "1"}, headers=bearer).status_code == 200
+    assert shop.test_client().patch("/api/customers/1", json={"phone": "1"}, headers=bearer).status_code == 200
     assert edgar.post("/api/logout").status_code == 204
     assert edgar.get("/api/me").json == {"username": None}
 
@@ -231,8 +235,9 @@ def test_changed_foreign_and_old_tokens_are_refused() -> None:
 
 
 def test_without_a_secret_nobody_logs_in_and_reading_works(
-    app: Flask, visitor: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    visitor = app.test_client()
     monkeypatch.setitem(app.config, "SHOP", replace(app.config["SHOP"], jwt_secret=None))
     answer = visitor.post("/api/login", json={"username": "edgar", "password": "torque-wrench"})
     assert answer.status_code == 503 and "JWT_SECRET" in answer.json["error"]
