@@ -70,7 +70,7 @@ fn routes(table: &'static Table) -> Router<Shop> {
     };
     Router::new()
         .route(&format!("/api/{}", table.path), get(list).post(create))
-        .route(&format!("/api/{}/{{id}}", table.path), get(fetch).put(update.clone()).patch(update))
+        .route(&format!("/api/{}/{{id}}", table.path), get(fetch).put(update).patch(update))
 }
 
 /// A body, or why there is none.
