@@ -130,6 +130,19 @@ fn a_response_that_breaks_off_is_noticed() {
     server.get("/pieces").expect(200, "piece.piece.piece.");
 }
 
+/// A request that has had no answer for `request_timeout` gets a 504; its handler is dropped where it waits, and the worker lives.
+#[test]
+fn a_request_that_takes_too_long_is_a_504() {
+    only_ferricorn!(NATIVE);
+    let server = Launch::native().args("--request-timeout 0.3").start();
+    let worker = server.serving_pid();
+    let mut late = server.connect();
+    late.send("GET /gate?never HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(late.response().status(), 504);
+    server.wait_line("GET /gate has taken 0.3 s (request_timeout) and is ended");
+    assert_eq!(server.serving_pid(), worker);
+}
+
 /// A handler that blocks its worker for longer than `timeout` ends it, as in Python.
 #[test]
 fn a_handler_that_blocks_meets_the_timeout() {

@@ -37,6 +37,7 @@ impl Setting {
             "syslog_addr" | "syslog_prefix" | "syslog_facility" | "disable_redirect_access_to_syslog" => {
                 Support::Inert("a native application does not log to syslog")
             }
+            "queue_timeout" => Support::Inert("a request to a native application waits for no other"),
             "preload_app" => Support::Inert("a native application is loaded with its program"),
             "pythonpath" | "raw_paste_global_conf" | "server_software" => {
                 Support::Inert("there is no Python in a native application")

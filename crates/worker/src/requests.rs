@@ -117,13 +117,26 @@ pub(crate) async fn answer(shared: &Rc<Shared>, requests: &Requests, request: Re
     let Request { head, body, origin, .. } = request;
     let mut request = http::Request::from_parts(head, body);
     request.extensions_mut().insert(origin);
-    match caught(|| requests.service.answer(request)).await {
-        Ok(Ok(response)) => call.answered(response, is_head),
-        Ok(Err(failure)) => {
+    let answering = caught(|| requests.service.answer(request));
+    let limit = shared.settings.request_timeout;
+    let answered = match limit.is_zero() {
+        true => Ok(answering.await),
+        false => tokio::time::timeout(limit, answering).await,
+    };
+    match answered {
+        Err(_) => {
+            log::error!("{} has taken {} s (request_timeout) and is ended", call.name(), limit.as_secs_f64());
+            if let Some(statsd) = &shared.statsd {
+                statsd.request_timeout();
+            }
+            call.failed(StatusCode::GATEWAY_TIMEOUT)
+        }
+        Ok(Ok(Ok(response))) => call.answered(response, is_head),
+        Ok(Ok(Err(failure))) => {
             log::error!("Error in {}: {}", call.name(), in_full(&*failure));
             call.failed(StatusCode::INTERNAL_SERVER_ERROR)
         }
-        Err(words) => {
+        Ok(Err(words)) => {
             log::error!("Panic in {}: {words}", call.name());
             requests.note_panic(shared);
             call.failed(StatusCode::INTERNAL_SERVER_ERROR)
