@@ -71,7 +71,7 @@ fn say(response: &mut Response, failure: Failure) {
 /// Lets the listed origins call the API from a browser, preflight requests included.
 fn let_in(headers: &mut HeaderMap, settings: &Settings, origin: Option<&HeaderValue>, allows_methods: bool) {
     // The answer differs by origin, so a cache must not give one origin's answer to another.
-    headers.append(header::VARY, header::ORIGIN.into());
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = origin else { return };
     let is_listed = origin.to_str().is_ok_and(|origin| settings.cors_origins.contains(origin));
     if is_listed {

@@ -304,7 +304,8 @@ def test_nothing_is_committed_unasked_and_an_error_rolls_back(app: Flask) -> Non
         assert cursor.fetchone()["phone"] != "never"
 
 
-def test_exhausted_pool_is_a_503_and_recovers(app: Flask, visitor: FlaskClient) -> None:
+def test_exhausted_pool_is_a_503_and_recovers(app: Flask) -> None:
+    visitor = app.test_client()
     with database_pool.get_db_connection(), database_pool.get_db_connection():
         answer = visitor.get("/api/customers")
         assert answer.status_code == 503 and answer.headers["Retry-After"]
