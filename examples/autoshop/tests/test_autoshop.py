@@ -312,7 +312,8 @@ def test_exhausted_pool_is_a_503_and_recovers(app: Flask) -> None:
     assert visitor.get("/api/customers").status_code == 200
 
 
-def test_connection_that_the_database_cut_is_replaced(database_url: str, visitor: FlaskClient) -> None:
+def test_connection_that_the_database_cut_is_replaced(database_url: str, app: Flask) -> None:
+    visitor = app.test_client()
     with database_pool.get_db_connection() as connection:
         victim = connection.info.backend_pid
     with psycopg2.connect(database_url) as killer, killer.cursor() as cursor:
