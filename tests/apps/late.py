@@ -1,5 +1,6 @@
 """Requests that take longer than they may, each in its own way, and what becomes of them."""
 
+import functools
 import itertools
 import json
 import threading
@@ -83,6 +84,16 @@ class Closing:
         note("closed")
 
 
+class EndingInC:
+    """A body whose end is a wait in C, after which no Python code of this request runs any more."""
+
+    def __init__(self, seconds):
+        self.close = functools.partial(time.sleep, seconds)
+
+    def __iter__(self):
+        return iter([b"whole"])
+
+
 def application(environ, start_response):
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path in WAYS:
@@ -95,6 +106,9 @@ def application(environ, start_response):
     if path == "/closing":
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
         return Closing(float(query))
+    if path == "/ending":
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
+        return EndingInC(float(query))
     if path == "/own":
         try:
             spin(float(query))

@@ -227,6 +227,27 @@ fn who_is_in_time_is_left_alone() {
     }
 }
 
+/// An exception that is still to be raised when its call ends, because no Python code has run since, is taken back: the next
+/// request of the thread does not get it.
+#[test]
+fn an_exception_ends_with_its_call() {
+    only_ferricorn!("a setting of ours");
+    for class in CLASSES {
+        let server = launch(class).start();
+        let workers = server.wait_workers(1);
+        for turn in 1..=2 {
+            ask(&server, "/ending?1").response().expect(200, "whole");
+            server.wait_for("the report", || {
+                (server.log().matches("GET /ending has taken").count() == turn).then_some(())
+            });
+            let short = server.get("/short");
+            assert_eq!(short.status(), 200, "{}", short.text());
+        }
+        assert_eq!(server.workers(), workers);
+        assert!(!server.log().contains("Error handling request"), "{}", server.log());
+    }
+}
+
 /// Of calls that end just when their time is up some are ended and some are not, and no other request gets the exception that
 /// was meant for one.
 #[test]
