@@ -76,6 +76,7 @@ complete -c ferricorn -l limit-request-body -d 'longest request body in bytes, 0
 complete -c ferricorn -l client-body-buffer-size -d 'bytes of a request body that are held in memory until the application is called; longer ones wait in a file in tmp_upload_dir' -r -f
 complete -c ferricorn -l server-header -d 'value of the response header Server; empty for none' -r -f
 complete -c ferricorn -l server-software -d 'SERVER_SOFTWARE in the environ; unset for gunicorn/27.0.1, a blank, ferricorn/ and the version' -r -f
+complete -c ferricorn -l db-connections -d 'most connections that all workers together have to a database, 0 for DB_POOL_MAX in each worker' -r -f
 complete -c ferricorn -l reload-engine -d 'how changes are noticed: auto, poll or inotify [auto]' -r -f -a "auto\t''
 poll\t''
 inotify\t''"

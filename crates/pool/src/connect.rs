@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
 use tokio::time::timeout;
@@ -11,18 +12,23 @@ use tokio_postgres::{AsyncMessage, NoTls};
 use crate::connection::{Connection, Notices};
 use crate::failure::{Failure, in_words};
 use crate::options::Options;
+use crate::server::{self, Permit};
 use crate::socket::Socket;
 use crate::tap::{SharedJournal, Tap};
 
+/// How long a connection that was closed counts for the server's limit.
+const PARTING: Duration = Duration::from_millis(100);
+
 /// Makes a connection to the first place that answers.
 pub(crate) async fn connect(options: &Arc<Options>) -> Result<Connection, Failure> {
+    let mut permit = Some(server::admit(options.pool_timeout).await?);
     let mut failure = None;
     for (host, port) in &options.places {
         let refuse = |reason: String, server| {
             let target = format!("{host}:{port}/{}", options.database());
             Failure::Connect { target, reason, server }
         };
-        let made = timeout(options.connect_timeout, connect_to(options, host, *port)).await;
+        let made = timeout(options.connect_timeout, connect_to(options, host, *port, &mut permit)).await;
         match made {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(Refused::Server(error))) => {
@@ -45,7 +51,12 @@ enum Refused {
     Server(tokio_postgres::Error),
 }
 
-async fn connect_to(options: &Arc<Options>, host: &str, port: u16) -> Result<Connection, Refused> {
+async fn connect_to(
+    options: &Arc<Options>,
+    host: &str,
+    port: u16,
+    permit: &mut Option<Permit>,
+) -> Result<Connection, Refused> {
     let socket = Socket::open(options, host, port).await.map_err(Refused::Way)?;
     let journal = SharedJournal::default();
     let tap = Tap::new(socket, journal.clone());
@@ -56,6 +67,7 @@ async fn connect_to(options: &Arc<Options>, host: &str, port: u16) -> Result<Con
     let notices = Notices::default();
     let heard = notices.clone();
     let target = options.target();
+    let permit = permit.take();
     tokio::spawn(async move {
         while let Some(message) = std::future::poll_fn(|context| driver.poll_message(context)).await {
             match message {
@@ -67,6 +79,12 @@ async fn connect_to(options: &Arc<Options>, host: &str, port: u16) -> Result<Con
                 }
             }
         }
+        drop(driver);
+        if permit.is_some() && server::part().is_some_and(|part| part.limit.is_some()) {
+            // The server takes a moment to be rid of it.
+            tokio::time::sleep(PARTING).await;
+        }
+        drop(permit);
     });
     // The driver takes its leave of the server once the client is gone; the wrapper would end it before.
     let client = ClientWrapper::new(client, tokio::spawn(async {}));

@@ -15,10 +15,11 @@ use tokio_postgres::error::DbError;
 use tokio_postgres::{Error, SimpleQueryMessage, SimpleQueryStream};
 
 use crate::connect::connect;
-use crate::failure::Failure;
+use crate::failure::{Failure, in_words};
 use crate::lease::Answer;
 use crate::options::Options;
 use crate::role::{self, Role};
+use crate::server::{self, Part};
 use crate::tap::SharedJournal;
 
 /// After this long without use, the server is asked whether it is still there before the connection is lent.
@@ -95,6 +96,11 @@ impl Connection {
         Ok(answer)
     }
 
+    /// How long nobody has used it.
+    pub(crate) fn rested(&self) -> Duration {
+        self.last_used.elapsed()
+    }
+
     /// It goes back to the pool.
     pub(crate) fn rests(&mut self) {
         self.last_used = Instant::now();
@@ -147,6 +153,10 @@ impl Connector {
     pub(crate) fn new(options: Arc<Options>) -> Self {
         Self { options, is_down: AtomicBool::new(false) }
     }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::Relaxed)
+    }
 }
 
 impl Manager for Connector {
@@ -158,7 +168,13 @@ impl Manager for Connector {
             return Err(Failure::Role(if role::current() == Role::Master { "master" } else { "mold" }));
         }
         let began = Instant::now();
-        let made = connect(&self.options).await;
+        let mut made = connect(&self.options).await;
+        if let Ok(connection) = &mut made
+            && let Some(part) = server::part()
+            && part.board.looks_first()
+        {
+            compare_limits(connection, part).await;
+        }
         match &made {
             Ok(connection) => {
                 if self.is_down.swap(false, Ordering::Relaxed) {
@@ -173,7 +189,8 @@ impl Manager for Connector {
                 }
             }
             Err(failure) => {
-                if !self.is_down.swap(true, Ordering::Relaxed) {
+                let over = matches!(failure, Failure::OverLimit { .. });
+                if !over && !self.is_down.swap(true, Ordering::Relaxed) {
                     log::error!("No connection to database {failure}");
                 }
             }
@@ -197,5 +214,24 @@ impl Manager for Connector {
             }
         }
         Ok(())
+    }
+}
+
+/// Says if the server could come to want more connections than the database has.
+async fn compare_limits(connection: &Connection, part: &Part) {
+    const QUESTION: &str = "SELECT current_setting('max_connections')::int \
+                            - current_setting('superuser_reserved_connections')::int";
+    let wanted = part.limit.unwrap_or(part.workers * connection.options.pool_max as u64);
+    match connection.read_answer(QUESTION).await {
+        Ok(answer) => {
+            let allowed = answer.rows.first().and_then(|row| row.get(0)).and_then(|text| text.parse::<u64>().ok());
+            if let Some(allowed) = allowed.filter(|allowed| *allowed < wanted) {
+                log::warn!(
+                    "The workers may come to want {wanted} connections, and the database has {allowed} for all its users \
+                     (max_connections less superuser_reserved_connections): lower DB_POOL_MAX, set db_connections, or use PgBouncer"
+                );
+            }
+        }
+        Err(error) => log::debug!("The limits of the database are not known: {}", in_words(&error)),
     }
 }

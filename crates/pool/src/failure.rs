@@ -32,6 +32,17 @@ pub enum Failure {
     /// All connections are lent.
     #[error("{0}")]
     Exhausted(Box<Exhausted>),
+    /// All connections that the server may have are taken.
+    #[error(
+        "no connection to the database could be opened within {:.1} s (DB_POOL_TIMEOUT): all workers together may have {limit} \
+         (db_connections)", .waited.as_secs_f64()
+    )]
+    OverLimit {
+        /// How long was waited.
+        waited: Duration,
+        /// How many there may be.
+        limit: u64,
+    },
     /// The connection broke; whether the statement took effect is not known.
     #[error("{target}: the connection was lost: {reason}")]
     Lost {

@@ -4,6 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::join;
@@ -16,6 +17,7 @@ use crate::connection::Connection;
 use crate::failure::{Failure, in_words};
 use crate::options::Options;
 use crate::pool::{Books, Lent, Place, retire};
+use crate::server;
 use crate::socket::Socket;
 use crate::tap::{Column, Transaction};
 
@@ -87,6 +89,7 @@ impl Lease {
     /// and values come as text, whatever their type is.
     pub async fn query(&mut self, opening: Option<&str>, statement: &str) -> Result<Answer, Failure> {
         self.begin();
+        let began = Instant::now();
         let connection = self.connection();
         let opened = async {
             match opening {
@@ -97,6 +100,9 @@ impl Lease {
         // In this order they are sent; the server does nothing of the second if the first has failed for good.
         let (opened, answered) = join(opened, connection.read_answer(statement)).await;
         let answered = opened.and(answered);
+        if let Some(board) = server::board() {
+            board.ran(began.elapsed(), answered.is_err());
+        }
         self.end(answered)
     }
 

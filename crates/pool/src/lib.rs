@@ -10,6 +10,7 @@
 //! - `connection`: one connection, as deadpool sees it; `connect`: how it is made; `socket`, `tls`: over what
 //! - `tap`: what tokio-postgres does not tell of the server's answers
 //! - [`home`]: the runtime of a process that is no worker, and of threads that do not pump
+//! - [`server`]: what the server has to say; `keeper`: keeps connections warm, and lets go of those that nobody needs
 //! - [`failure`]: everything that can go wrong
 
 mod connect;
@@ -17,10 +18,12 @@ mod connection;
 mod dsn;
 pub mod failure;
 pub mod home;
+mod keeper;
 pub mod lease;
 pub mod options;
 pub mod pool;
 pub mod role;
+pub mod server;
 mod socket;
 pub mod statement;
 mod tap;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
@@ -13,8 +13,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::connection::{Connection, Connector};
 use crate::failure::{Exhausted, Failure};
+use crate::keeper;
 use crate::lease::{Canceller, Lease};
 use crate::options::Options;
+use crate::server;
 
 /// A line of source code: where a connection was taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +63,18 @@ struct Inner {
     /// Shared by all pools of this process to the same database: together they lend as many as one may.
     allowance: Arc<Semaphore>,
     books: Arc<Books>,
+    /// Somebody looks after it.
+    kept: AtomicBool,
+}
+
+/// A pool that may be gone.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakPool(Weak<Inner>);
+
+impl WeakPool {
+    pub(crate) fn upgrade(&self) -> Option<Pool> {
+        self.0.upgrade().map(Pool)
+    }
 }
 
 /// A connection that is out.
@@ -123,7 +137,7 @@ impl Pool {
         let builder = managed::Pool::builder(Connector::new(Arc::clone(&options))).config(configuration);
         #[expect(clippy::expect_used, reason = "fails only where timeouts are set and no runtime is")]
         let connections = builder.runtime(Runtime::Tokio1).build().expect("a runtime is named");
-        Self(Arc::new(Inner { options, connections, allowance, books }))
+        Self(Arc::new(Inner { options, connections, allowance, books, kept: AtomicBool::new(false) }))
     }
 
     /// What it is made from.
@@ -134,9 +148,13 @@ impl Pool {
     /// Lends a connection, which is back when the lease is dropped. `place` is where the borrower is.
     pub async fn lease(&self, place: Place) -> Result<Lease, Failure> {
         let inner = &self.0;
+        let began = Instant::now();
         let allowance = self.admit().await?;
         match inner.connections.get().await {
             Ok(connection) => {
+                if let Some(board) = server::board() {
+                    board.acquired(began.elapsed());
+                }
                 let number = inner.books.lend(place, Canceller::of(&connection));
                 Ok(Lease::new(connection, allowance, Arc::clone(&inner.books), number))
             }
@@ -179,6 +197,34 @@ impl Pool {
             waiting: books.waiting.load(Ordering::Relaxed) as usize,
             longest: books.longest(),
         }))
+    }
+
+    /// From now on somebody looks after it, on the runtime that this is called on: connections are kept warm, and closed
+    /// when nobody needs them.
+    pub fn keep(&self) {
+        if !self.0.kept.swap(true, Ordering::Relaxed) {
+            tokio::spawn(keeper::run(WeakPool(Arc::downgrade(&self.0))));
+        }
+    }
+
+    /// Whether somebody does already.
+    pub fn is_kept(&self) -> bool {
+        self.0.kept.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last attempt to connect did not fail, if there was one.
+    pub(crate) fn answers(&self) -> bool {
+        self.0.books.leases.load(Ordering::Relaxed) > 0 && !self.0.connections.manager().is_down()
+    }
+
+    /// Closes so many connections that nobody has used for this long.
+    pub(crate) fn close_idle(&self, count: usize, unused: Duration) {
+        let mut left = count;
+        self.0.connections.retain(|connection, _| {
+            let close = left > 0 && connection.rested() >= unused;
+            left -= usize::from(close);
+            !close
+        });
     }
 
     /// Opens connections until there are as many as are to be kept.

@@ -3,9 +3,11 @@
 //! - [`run`]: master or mold? The environment says so
 //! - [`loader`]: what the host language contributes: configuration files, the application
 //! - `configuration`: all sources of settings, brought together in the mold
+//! - `database`: the database pool's part in a server
 //! - `mold_role`, `worker_role`: what these processes do, step by step
 
 mod configuration;
+mod database;
 pub mod loader;
 mod mold_role;
 mod worker_role;

@@ -13,7 +13,7 @@ use ferricorn_unix::title::Title;
 use ferricorn_worker::Tls;
 
 use crate::loader::{LoadFailure, Loader};
-use crate::{Invocation, VERSION, configuration, worker_role};
+use crate::{Invocation, VERSION, configuration, database, worker_role};
 
 /// Plays the role over the socket of this number. A worker that is born in here never returns.
 pub(crate) fn run<L: Loader>(invocation: &Invocation, socket: &str, title: Option<Title>, loader: &mut L) -> u8 {
@@ -54,6 +54,7 @@ fn live<L: Loader>(
     if let Err(message) = prepare(&settings, loader).and_then(|()| start_logging(&settings, loader)) {
         return mold.report(&Report::Leaving { status: 1, message });
     }
+    database::prepare(&settings);
     if occasion == Occasion::Start {
         without_effect.iter().for_each(|sentence| log::debug!("{sentence}"));
     }
@@ -161,6 +162,7 @@ fn prepare<L: Loader>(settings: &Settings, loader: &mut L) -> Result<(), String>
     if let Err(error) = Format::parse(&settings.access_log_format) {
         return Err(format!("\nError: `access_log_format = '{}'`: {error}\n", settings.access_log_format));
     }
+    database::check(settings).map_err(|sentence| format!("\nError: {sentence}\n"))?;
     loader.prepare(settings).map_err(|message| format!("\nError: {message}\n"))
 }
 

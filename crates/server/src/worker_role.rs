@@ -14,6 +14,7 @@ use ferricorn_unix::listener::Listener;
 use ferricorn_unix::process::ProcessId;
 use ferricorn_worker::{Entrance, Seat, Tls};
 
+use crate::database;
 use crate::loader::{LoadFailure, Loader};
 
 /// A worker whose application cannot be loaded.
@@ -60,7 +61,9 @@ fn take_seat<L: Loader>(
 ) -> Result<Seat, LoadFailure> {
     let failed = |sentence: String| LoadFailure::Raised { traceback: sentence };
     let fail = |error: io::Error| failed(error.to_string());
+    let board = provisions.scoreboard.try_clone().map_err(fail)?;
     let scoreboard = Scoreboard::map(provisions.scoreboard).map_err(fail)?;
+    database::join(settings, board, Slot(assignment.slot)).map_err(fail)?;
     let entrances = provisions.listeners.into_iter().zip(provisions.ours);
     let entrances: io::Result<Vec<Entrance>> = entrances
         .map(|(descriptor, is_ours)| Ok(Entrance { listener: Listener::from_descriptor(descriptor)?, is_ours }))

@@ -38,7 +38,25 @@ pub fn resolve(layers: &[Layer], application: Option<&str>, context: &Context) -
     let explained = layers.iter().any(asks_for_explanation);
     settings.print_config |= explained;
     let without_effect = without_effect(&values, context);
+    for (name, value, _) in &mut values {
+        *value = showable(name, value);
+    }
     Ok(Resolved { settings, values, without_effect, explained })
+}
+
+/// A value as it may be shown: what can hold a password is not.
+fn showable(name: &str, value: &Value) -> Value {
+    match (name, value) {
+        ("db", Value::Map(pairs)) => {
+            let hidden = |key: &str| matches!(key, "password" | "url");
+            let pair = |(key, word): &(String, Value)| {
+                (key.clone(), if hidden(key) { Value::text("***") } else { word.clone() })
+            };
+            Value::Map(pairs.iter().map(pair).collect())
+        }
+        ("db", Value::Str(_)) => Value::text("***"),
+        _ => value.clone(),
+    }
 }
 
 fn defaults(context: &Context, application: Option<&str>) -> Vec<(&'static str, Value, Origin)> {
@@ -60,7 +78,7 @@ fn lay_over(
         };
         let origin = layer.origin_of(name);
         let taken = checked(setting, value, context)
-            .map_err(|problem| SettingsError::invalid(setting, value, &origin, problem))?;
+            .map_err(|problem| SettingsError::invalid(setting, &showable(setting.name, value), &origin, problem))?;
         let origin = match (setting.kind, is_auto(value)) {
             (Kind::Count, true) => Origin::Automatic(Box::new(origin), Machine::under(&context.machine_root).words()),
             _ => origin,

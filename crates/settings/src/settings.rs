@@ -5,6 +5,7 @@
 
 use crate::{AddressList, Bind, Http, Language, StatsdAddress, Tls};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -160,6 +161,10 @@ pub struct Settings {
     pub dogstatsd_tags: String,
     /// Report how many connections wait to be accepted.
     pub enable_backlog_metric: bool,
+    /// What is said of the database pool.
+    pub db: BTreeMap<String, String>,
+    /// Connections that all workers together may have; 0 for no common limit.
+    pub db_connections: u64,
     /// Name shown in process titles: `--name`, else `default_proc_name`, else the application.
     pub proc_name: String,
     /// Absolute directories to look for Python modules in, before the others.

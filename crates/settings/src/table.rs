@@ -506,6 +506,13 @@ pub static OWN: &[Setting] = &[
     Setting::new("server_software", Ferricorn, Str)
         .long(&["server-software"])
         .meaning("SERVER_SOFTWARE in the environ; unset for gunicorn/27.0.1, a blank, ferricorn/ and the version"),
+    Setting::new("db", Ferricorn, Map).or(Fallback::Map(&[])).meaning(
+        "settings of the database pool, the table [db] of a TOML file; what the environment says wins: see docs/database.md",
+    ),
+    Setting::new("db_connections", Ferricorn, Int)
+        .long(&["db-connections"])
+        .or(Fallback::Int(0))
+        .meaning("most connections that all workers together have to a database, 0 for DB_POOL_MAX in each worker"),
     Setting::new("recycle_after_panic", Ferricorn, Bool)
         .long(&["recycle-after-panic"])
         .inert("applications in Python do not panic")

@@ -104,8 +104,8 @@ mod tests {
     fn an_unknown_key_is_answered_with_the_nearest_one() {
         let sentence = "x.toml, line 2: there is no setting `wokers`, did you mean `workers`?";
         assert_eq!(read("bind = 'a'\nwokers = 3").unwrap_err(), sentence);
-        let table = "x.toml, line 1: there is no setting `db`, did you mean `bind`?";
-        assert_eq!(read("[db]\nurl = 'x'").unwrap_err(), table);
+        let table = "x.toml, line 1: there is no setting `bd`, did you mean `db`?";
+        assert_eq!(read("[bd]\nurl = 'x'").unwrap_err(), table);
     }
 
     #[test]

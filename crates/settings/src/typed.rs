@@ -9,6 +9,7 @@ use crate::{
     AddressList, Bind, Context, HeaderMapPolicy, Http, LogLevel, Origin, ProxyProtocol, ReloadEngine, Settings,
     SettingsError, StatsdAddress, Tls, Value,
 };
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -119,6 +120,8 @@ pub(crate) fn settings(
         statsd_prefix: metric_prefix(&values.text("statsd_prefix").unwrap_or_default()),
         dogstatsd_tags: values.text("dogstatsd_tags").unwrap_or_default(),
         enable_backlog_metric: values.switch("enable_backlog_metric"),
+        db: values.database(),
+        db_connections: values.number("db_connections"),
     })
 }
 
@@ -242,6 +245,13 @@ impl Values<'_> {
             "poll" => ReloadEngine::Poll,
             "inotify" => ReloadEngine::Inotify,
             _ => ReloadEngine::Auto,
+        }
+    }
+
+    fn database(&self) -> BTreeMap<String, String> {
+        match self.get("db") {
+            Value::Map(pairs) => pairs.iter().map(|(name, word)| (name.clone(), word.shown())).collect(),
+            _ => BTreeMap::new(),
         }
     }
 

@@ -79,6 +79,12 @@ fn further(name: &str, value: &Value, start: &Path) -> Result<(), Problem> {
             Some((header, word)) => Err(format!("the value of {header} must be a text, not {word}")),
             None => Ok(()),
         },
+        ("db", Value::Map(pairs)) => {
+            match pairs.iter().find(|(_, word)| matches!(word, Value::List(_) | Value::Map(_))) {
+                Some((name, _)) => Err(format!("the value of {name} must be a text, a number or a truth value")),
+                None => Ok(()),
+            }
+        }
         _ => Ok(()),
     }
 }

@@ -10,6 +10,7 @@
 //! - [`events`]: the pipe on which workers report to the master
 
 pub mod access_log;
+pub mod database;
 pub mod error_log;
 pub mod events;
 #[cfg(any(test, fuzzing))]

@@ -12,13 +12,17 @@ use std::time::Duration;
 use ferricorn_unix::clock;
 use ferricorn_unix::shared_memory::SharedMemory;
 
+use crate::database::{self, Database};
+
 const HEADER_WORDS: usize = 8;
 
 // Words of the header.
 const STOPPING: usize = 0;
 const SHARED: usize = 1;
+const CONNECTION_WANTED: usize = 2;
+const DATABASE_SEEN: usize = 3;
 
-const SLOT_WORDS: usize = 32;
+const SLOT_WORDS: usize = 80;
 
 // Words of a slot.
 const HEARTBEAT: usize = 0;
@@ -26,7 +30,8 @@ const REQUESTS: usize = 1;
 const CALL_STARTED: usize = 2;
 const TEXT_VERSION: usize = 3;
 const TEXT_LENGTH: usize = 4;
-const TEXT: usize = 5;
+const DATABASE: usize = 5;
+const TEXT: usize = DATABASE + database::WORDS;
 
 /// The longest description of a request that a slot keeps, in bytes; longer ones are cut.
 pub const LONGEST_TEXT: usize = (SLOT_WORDS - TEXT) * size_of::<u64>();
@@ -118,6 +123,37 @@ impl Scoreboard {
     /// The worker's own handle of its slot's words.
     pub fn seat(self, slot: Slot) -> SlotWriter {
         SlotWriter { board: self, slot }
+    }
+
+    /// The worker has ended, and its connections to the database with it.
+    pub fn forget_connections(&self, slot: Slot) {
+        self.database(slot).forget();
+    }
+
+    /// What a worker does with the database.
+    pub fn database(&self, slot: Slot) -> Database<'_> {
+        Database::new(&self.slot(slot)[DATABASE..TEXT])
+    }
+
+    /// Connections of all workers to the database.
+    pub fn connections(&self) -> u64 {
+        (0..self.capacity()).map(|slot| self.database(Slot(slot)).open()).sum()
+    }
+
+    /// A worker needs a connection, and all that there may be are taken.
+    pub fn want_connection(&self) {
+        self.0.words()[CONNECTION_WANTED].store(milliseconds(clock::monotonic()), Ordering::Relaxed);
+    }
+
+    /// Whether a worker has needed a connection within this time.
+    pub fn connection_is_wanted(&self, within: Duration) -> bool {
+        let wanted = Duration::from_millis(self.0.words()[CONNECTION_WANTED].load(Ordering::Relaxed));
+        !wanted.is_zero() && clock::monotonic().saturating_sub(wanted) < within
+    }
+
+    /// Whether this is the first worker to look at the database's limits.
+    pub fn see_database(&self) -> bool {
+        self.0.words()[DATABASE_SEEN].swap(1, Ordering::Relaxed) == 0
     }
 
     fn slot(&self, slot: Slot) -> &[AtomicU64] {

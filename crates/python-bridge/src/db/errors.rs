@@ -16,7 +16,7 @@ pub(crate) fn translate(py: Python<'_>, failure: Failure, statement: Option<&str
     let class = match &failure {
         Failure::Server(error) => return said_by_server(py, error, None, statement),
         Failure::Connect { server: Some(error), .. } => return said_by_server(py, error, Some(&failure), None),
-        Failure::Exhausted(_) => "PoolTimeout",
+        Failure::Exhausted(_) | Failure::OverLimit { .. } => "PoolTimeout",
         Failure::Role(_) | Failure::Connect { .. } | Failure::Lost { .. } => "OperationalError",
         Failure::Options(_) | Failure::Empty | Failure::Misplaced(_) => "ProgrammingError",
         Failure::Refused(_) => "NotSupportedError",

@@ -4,17 +4,20 @@
 //! The lock is taken with the GIL held and never let go of in between, and so is the GIL when Python forks: no child finds it
 //! locked.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-use ferricorn_pool::home::{Home, at_most};
+use ferricorn_pool::home::{Home, at_most, turn};
 use ferricorn_pool::options::SETTINGS;
+use ferricorn_pool::role::{self, Role};
+use ferricorn_pool::server;
 use ferricorn_pool::{Options, Pool};
 use ferricorn_unix::process::ProcessId;
+use ferricorn_unix::thread::spawn_undisturbed;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -28,11 +31,16 @@ pub(crate) type Said = Vec<(String, String)>;
 /// What a worker's last requests to cancel may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How often a worker's runtime of threads is driven while none of them does.
+const CARE: Duration = Duration::from_millis(100);
+
 static PROCESS: Mutex<Option<Process>> = Mutex::new(None);
 
 struct Process {
     id: ProcessId,
     home: Arc<Home>,
+    /// A thread that drives the runtime now and then; in workers, once somebody has used it.
+    caretaker: bool,
     pools: Vec<(Said, Pools)>,
 }
 
@@ -54,7 +62,7 @@ fn with_process<T>(work: impl FnOnce(&mut Process) -> T) -> io::Result<T> {
     let mut process = lock();
     let id = ProcessId::current();
     if process.as_ref().is_none_or(|process| process.id != id) {
-        let own = Process { id, home: Arc::new(Home::new()?), pools: Vec::new() };
+        let own = Process { id, home: Arc::new(Home::new()?), caretaker: false, pools: Vec::new() };
         // Sockets and tasks of the parent's: to drop them would be to say goodbye in its name.
         mem::forget(process.replace(own));
     }
@@ -67,6 +75,25 @@ pub(crate) fn home(py: Python<'_>) -> PyResult<Arc<Home>> {
     with_process(|process| Arc::clone(&process.home)).map_err(|error| raise(py, "OperationalError", &error.to_string()))
 }
 
+/// Has this pool looked after. In a worker somebody drives the runtime of threads between their loans, too; a script is left
+/// without a thread that it did not start.
+pub(crate) fn keep_at_home(py: Python<'_>, home: &Arc<Home>, pool: &Pool) -> PyResult<()> {
+    if pool.is_kept() || role::current() != Role::Worker {
+        return Ok(());
+    }
+    detached(py, || home.wait(async { pool.keep() }));
+    let is_first = with_process(|process| !mem::replace(&mut process.caretaker, true))?;
+    if is_first {
+        let home = Arc::clone(home);
+        let work = move || loop {
+            thread::sleep(CARE);
+            home.wait(turn());
+        };
+        spawn_undisturbed("ferricorn-pool", work)?;
+    }
+    Ok(())
+}
+
 /// The pools for what was said.
 pub(crate) fn pools(py: Python<'_>, said: &Said) -> PyResult<Pools> {
     let found =
@@ -75,7 +102,7 @@ pub(crate) fn pools(py: Python<'_>, said: &Said) -> PyResult<Pools> {
         return Ok(pools);
     }
     let variable = |name: &str| env::var(name).ok();
-    let options = Options::resolve(variable, &BTreeMap::new(), said);
+    let options = Options::resolve(variable, server::file(), said);
     let pumped = Pool::new(options.map_err(|problem| raise(py, "ProgrammingError", &problem))?);
     let pools = Pools { homely: pumped.sibling(), pumped, types: Types::default() };
     with_process(|process| process.pools.push((said.clone(), pools.clone())))?;

@@ -169,12 +169,22 @@ impl Session {
     fn open<'py>(py: Python<'py>, said: Said, file: &str, line: u32) -> PyResult<Bound<'py, Self>> {
         let pools = pools(py, &said)?;
         let place = Place::here(py)?;
-        let pool = match place {
-            Place::Worker => &pools.pumped,
-            Place::Home(_) => &pools.homely,
-        };
         let taken_at = ferricorn_pool::Place { file: file.into(), line };
-        let lease = place.wait(py, None, pin!(pool.lease(taken_at)))?;
+        let pool = match &place {
+            Place::Worker => &pools.pumped,
+            Place::Home(home) => {
+                process::keep_at_home(py, home, &pools.homely)?;
+                &pools.homely
+            }
+        };
+        let is_pumped = matches!(place, Place::Worker);
+        let lend = async {
+            if is_pumped {
+                pool.keep();
+            }
+            pool.lease(taken_at).await
+        };
+        let lease = place.wait(py, None, pin!(lend))?;
         let lease = lease.map_err(|failure| translate(py, failure, None))?;
         let canceller = lease.canceller();
         let state = Mutex::new(State { lease: Some(lease), opening: Some("BEGIN".into()) });
