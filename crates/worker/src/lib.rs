@@ -27,7 +27,8 @@
 //! - `service`: in place of the pump, the worker of a native application, whose service answers many requests at
 //!   once; `requests`: those that it is at; `incoming`: the body of one, as it arrives; `panics`: what its handlers
 //!   may do
-//! - `shared`: the state that all of these share, serving, draining or leaving
+//! - `shared`: the state that all of these share, serving, draining or leaving; in its folder what of it is about connections,
+//!   about taking them, and about calls
 //! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s, which
 //!   `watch` hurries
 

@@ -1,6 +1,10 @@
 //! The state that the tasks of one worker share. One thread: cells, no locks. What that thread shares with threads of
 //! the application's is in [`crate::desk`].
 
+mod activity;
+mod admission;
+mod calls;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -8,32 +12,31 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use ferricorn_application::{Request, target};
+use ferricorn_application::Request;
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::access_log::{AccessLog, Entry};
-use ferricorn_telemetry::events::{Kind, Reporter};
+use ferricorn_telemetry::events::Reporter;
 use ferricorn_telemetry::scoreboard::SlotWriter;
 use ferricorn_telemetry::statsd::Statsd;
 use ferricorn_unix::channel::Channel;
 use ferricorn_unix::clock;
 use http::HeaderValue;
 use tokio::sync::{Notify, oneshot};
-use tokio::task::AbortHandle;
 
 use crate::answer::Answer;
 use crate::body::Room;
 use crate::crew::Crew;
 use crate::handover::Handover;
-use crate::hints::Route;
 use crate::late::{self, QueueTimeouts};
 use crate::lookout::Posts;
 use crate::pace::Pace;
-use crate::parting::Parting;
 use crate::policy::Policy;
 use crate::requests::Requests;
-use crate::rest::Rest;
 use crate::rules::Rules;
 use crate::tls::Tls;
+
+pub(crate) use self::activity::{Activity, Open};
+use self::admission::Waiting;
 
 /// How long finished responses may wait for the next turn to I/O while requests are queued.
 const TURN_DUE: Duration = Duration::from_micros(200);
@@ -75,56 +78,6 @@ impl Job {
         let since = late::since(&shared.settings, &request.connection);
         Self { request, activity: Rc::clone(activity), reply, arrived, since }
     }
-}
-
-/// What the sweeper needs to know of a connection.
-#[derive(Debug, Default)]
-pub(crate) struct Activity {
-    /// From a request's head to the end of its response.
-    pub(crate) busy: Cell<bool>,
-    /// A request's body is on its way.
-    pub(crate) receiving: Cell<bool>,
-    /// The client is not taking what we write.
-    pub(crate) write_blocked: Cell<bool>,
-    /// The tick of the last byte in either direction.
-    pub(crate) last_progress: Cell<u64>,
-    /// The tick of the first byte of a head that is still arriving.
-    pub(crate) head_since: Cell<Option<u64>>,
-    /// From the moment the application's answer reached the connection.
-    pub(crate) answered: Cell<bool>,
-    /// Whether it has had a request yet.
-    pub(crate) used: Cell<bool>,
-    /// How early hints go.
-    pub(crate) route: RefCell<Route>,
-    /// How it may be asked to leave.
-    pub(crate) parting: Parting,
-    /// Whether it can do without hyper for a while.
-    pub(crate) rest: Rest,
-}
-
-impl Activity {
-    /// Whether part of a finished response is still here.
-    pub(crate) fn is_sending(&self) -> bool {
-        self.write_blocked.get() || (self.busy.get() && self.answered.get())
-    }
-}
-
-/// An open connection, as the sweeper sees it.
-pub(crate) struct Open {
-    pub(crate) activity: Rc<Activity>,
-    pub(crate) connection: Arc<ferricorn_application::Connection>,
-    /// Ends its task, which closes it. `None` for the moment between birth and first poll.
-    pub(crate) task: Option<AbortHandle>,
-}
-
-/// An acceptor's task, between two polls.
-#[derive(Default)]
-struct Waiting {
-    waker: Option<Waker>,
-    /// It waits for the worker to be idle, not for a connection.
-    held_back: bool,
-    /// Connections that it may take all the same.
-    allowance: u64,
 }
 
 /// See the module.
@@ -364,114 +317,10 @@ impl Shared {
         }
     }
 
-    /// An acceptor exists from now on.
-    pub(crate) fn acceptor_begins(&self, number: usize) {
-        self.acceptors.borrow_mut().insert(number, Waiting::default());
-    }
-
-    /// It has taken its last connection.
-    pub(crate) fn acceptor_ends(&self, number: usize) {
-        self.acceptors.borrow_mut().remove(&number);
-        self.changed.notify_one();
-    }
-
-    pub(crate) fn has_acceptors(&self) -> bool {
-        !self.acceptors.borrow().is_empty()
-    }
-
-    /// Connections are taken only while no call runs and none waits, or a thread is idle: what this worker cannot
-    /// serve now stays in the kernel's queue for a worker that can. What still waits there when the
-    /// sweeper ticks has found no such worker, and clients that came first are not to be served
-    /// alone for ever: as many as calls have ended since the last tick are taken all the same. The
-    /// waker hears of a change.
-    pub(crate) fn may_accept(&self, number: usize, waker: &Waker) -> bool {
-        let idle = match &self.crew {
-            Some(crew) => crew.has_idle_thread(),
-            None => !self.in_call.get() && !self.has_queued(),
-        };
-        let has_room = self.open.borrow().len() < self.settings.worker_connections;
-        let mut may = idle && has_room;
-        if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
-            if !may && has_room && waiting.allowance > 0 {
-                waiting.allowance -= 1;
-                may = true;
-            }
-            waiting.held_back = !may;
-            if !waiting.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-                waiting.waker = Some(waker.clone());
-            }
-        }
-        may
-    }
-
-    /// The acceptor that was let look has found nothing: the next to come is for an idle worker.
-    pub(crate) fn nothing_waits(&self, number: usize) {
-        if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
-            waiting.allowance = 0;
-        }
-    }
-
-    /// Lets those who are held back take what the worker can serve until the next tick.
-    fn allow_as_many_as_ended(&self) {
-        let ended = self.served.get() - self.served_before.replace(self.served.get());
-        let mut acceptors = self.acceptors.borrow_mut();
-        for waiting in acceptors.values_mut() {
-            waiting.allowance = if waiting.held_back { ended } else { 0 };
-        }
-        drop(acceptors);
-        if ended > 0 {
-            self.wake_held_back();
-        }
-    }
-
-    pub(crate) fn begin_call(&self, job: &Job) {
-        self.in_call.set(true);
-        let head = &job.request.head;
-        self.posts.describe(0, 0, head);
-        self.posts.begin(0, self.now.get());
-        self.slot.begin_call(self.now.get(), head.method.as_str(), target::path(head));
-    }
-
-    /// The call has returned.
-    pub(crate) fn end_call(&self) {
-        self.in_call.set(false);
-        let began = self.posts.call(0);
-        self.posts.end(0);
-        self.read_clock();
-        self.pace.note(began.unwrap_or_default(), self.now.get());
-        self.slot.end_call();
-        self.count_served();
-        if !self.has_queued() {
-            self.wake_held_back();
-        }
-    }
-
-    /// Counts a call and asks for a successor when the worker's share is served.
-    pub(crate) fn count_served(&self) {
-        let served = self.served.get() + 1;
-        self.served.set(served);
-        if Some(served) == self.share && self.phase.get() == Phase::Serving {
-            log::info!("Autorestarting worker after current request.");
-            if let Err(error) = self.reporter.report(Kind::Replace) {
-                log::error!("Cannot ask the master for a successor: {error}");
-            }
-        }
-    }
-
-    /// Lets those look again who waited for the worker to be idle.
-    pub(crate) fn wake_held_back(&self) {
-        self.wake_acceptors(|waiting| waiting.held_back);
-    }
-
     /// A signal has come that the application wants to see.
     pub(crate) fn note_signal(&self) {
         self.signalled.set(true);
         self.changed.notify_one();
-    }
-
-    /// Whether the application alone decides when this worker sees its connections again.
-    pub(crate) fn is_held_by_call(&self) -> bool {
-        self.in_call.get() && !self.waits_for_client.get()
     }
 
     pub(crate) fn read_clock(&self) {
@@ -509,23 +358,6 @@ impl Shared {
         *self.tick_waker.borrow_mut() = Some(waker.clone());
     }
 
-    /// There is a call that may be a long one.
-    pub(crate) fn must_be_cautious(&self) -> bool {
-        self.pace.expects_long(self.now.get()) && (self.in_call.get() || self.has_queued())
-    }
-
-    /// A long call has ended, or may have: connections that were handed over meanwhile are closed, which leaves them open where
-    /// they are now, and those that were not read from are. To be called from within the runtime.
-    pub(crate) fn settle_handover(&self) {
-        let Some(handover) = &self.handover else { return };
-        for number in handover.take_passed() {
-            if let Some(task) = self.open.borrow().get(&number).and_then(|open| open.task.as_ref()) {
-                task.abort();
-            }
-        }
-        handover.resume();
-    }
-
     pub(crate) fn tick_passed(&self) {
         self.settle_handover();
         self.allow_as_many_as_ended();
@@ -543,14 +375,6 @@ impl Shared {
         }
         if let Some(waker) = self.tick_waker.borrow_mut().take() {
             waker.wake();
-        }
-    }
-
-    fn wake_acceptors(&self, which: impl Fn(&Waiting) -> bool) {
-        for waiting in self.acceptors.borrow().values().filter(|waiting| which(waiting)) {
-            if let Some(waker) = &waiting.waker {
-                waker.wake_by_ref();
-            }
         }
     }
 }

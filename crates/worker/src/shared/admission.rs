@@ -1,0 +1,90 @@
+//! Whether this worker takes connections, and who is told when that changes.
+
+use std::task::Waker;
+
+use super::Shared;
+
+/// An acceptor's task, between two polls.
+#[derive(Default)]
+pub(super) struct Waiting {
+    waker: Option<Waker>,
+    /// It waits for the worker to be idle, not for a connection.
+    held_back: bool,
+    /// Connections that it may take all the same.
+    allowance: u64,
+}
+
+impl Shared {
+    /// An acceptor exists from now on.
+    pub(crate) fn acceptor_begins(&self, number: usize) {
+        self.acceptors.borrow_mut().insert(number, Waiting::default());
+    }
+
+    /// It has taken its last connection.
+    pub(crate) fn acceptor_ends(&self, number: usize) {
+        self.acceptors.borrow_mut().remove(&number);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn has_acceptors(&self) -> bool {
+        !self.acceptors.borrow().is_empty()
+    }
+
+    /// Connections are taken only while no call runs and none waits, or a thread is idle: what this worker cannot
+    /// serve now stays in the kernel's queue for a worker that can. What still waits there when the
+    /// sweeper ticks has found no such worker, and clients that came first are not to be served
+    /// alone for ever: as many as calls have ended since the last tick are taken all the same. The
+    /// waker hears of a change.
+    pub(crate) fn may_accept(&self, number: usize, waker: &Waker) -> bool {
+        let idle = match &self.crew {
+            Some(crew) => crew.has_idle_thread(),
+            None => !self.in_call.get() && !self.has_queued(),
+        };
+        let has_room = self.open.borrow().len() < self.settings.worker_connections;
+        let mut may = idle && has_room;
+        if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
+            if !may && has_room && waiting.allowance > 0 {
+                waiting.allowance -= 1;
+                may = true;
+            }
+            waiting.held_back = !may;
+            if !waiting.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                waiting.waker = Some(waker.clone());
+            }
+        }
+        may
+    }
+
+    /// The acceptor that was let look has found nothing: the next to come is for an idle worker.
+    pub(crate) fn nothing_waits(&self, number: usize) {
+        if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
+            waiting.allowance = 0;
+        }
+    }
+
+    /// Lets those who are held back take what the worker can serve until the next tick.
+    pub(super) fn allow_as_many_as_ended(&self) {
+        let ended = self.served.get() - self.served_before.replace(self.served.get());
+        let mut acceptors = self.acceptors.borrow_mut();
+        for waiting in acceptors.values_mut() {
+            waiting.allowance = if waiting.held_back { ended } else { 0 };
+        }
+        drop(acceptors);
+        if ended > 0 {
+            self.wake_held_back();
+        }
+    }
+
+    /// Lets those look again who waited for the worker to be idle.
+    pub(crate) fn wake_held_back(&self) {
+        self.wake_acceptors(|waiting| waiting.held_back);
+    }
+
+    pub(super) fn wake_acceptors(&self, which: impl Fn(&Waiting) -> bool) {
+        for waiting in self.acceptors.borrow().values().filter(|waiting| which(waiting)) {
+            if let Some(waker) = &waiting.waker {
+                waker.wake_by_ref();
+            }
+        }
+    }
+}

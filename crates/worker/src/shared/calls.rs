@@ -1,0 +1,64 @@
+//! What is noted when a call begins and ends, and what follows from how long calls take.
+
+use ferricorn_application::target;
+use ferricorn_telemetry::events::Kind;
+
+use super::{Job, Phase, Shared};
+
+impl Shared {
+    pub(crate) fn begin_call(&self, job: &Job) {
+        self.in_call.set(true);
+        let head = &job.request.head;
+        self.posts.describe(0, 0, head);
+        self.posts.begin(0, self.now.get());
+        self.slot.begin_call(self.now.get(), head.method.as_str(), target::path(head));
+    }
+
+    /// The call has returned.
+    pub(crate) fn end_call(&self) {
+        self.in_call.set(false);
+        let began = self.posts.call(0);
+        self.posts.end(0);
+        self.read_clock();
+        self.pace.note(began.unwrap_or_default(), self.now.get());
+        self.slot.end_call();
+        self.count_served();
+        if !self.has_queued() {
+            self.wake_held_back();
+        }
+    }
+
+    /// Counts a call and asks for a successor when the worker's share is served.
+    pub(crate) fn count_served(&self) {
+        let served = self.served.get() + 1;
+        self.served.set(served);
+        if Some(served) == self.share && self.phase.get() == Phase::Serving {
+            log::info!("Autorestarting worker after current request.");
+            if let Err(error) = self.reporter.report(Kind::Replace) {
+                log::error!("Cannot ask the master for a successor: {error}");
+            }
+        }
+    }
+
+    /// Whether the application alone decides when this worker sees its connections again.
+    pub(crate) fn is_held_by_call(&self) -> bool {
+        self.in_call.get() && !self.waits_for_client.get()
+    }
+
+    /// There is a call that may be a long one.
+    pub(crate) fn must_be_cautious(&self) -> bool {
+        self.pace.expects_long(self.now.get()) && (self.in_call.get() || self.has_queued())
+    }
+
+    /// A long call has ended, or may have: connections that were handed over meanwhile are closed, which leaves them open where
+    /// they are now, and those that were not read from are. To be called from within the runtime.
+    pub(crate) fn settle_handover(&self) {
+        let Some(handover) = &self.handover else { return };
+        for number in handover.take_passed() {
+            if let Some(task) = self.open.borrow().get(&number).and_then(|open| open.task.as_ref()) {
+                task.abort();
+            }
+        }
+        handover.resume();
+    }
+}
