@@ -124,8 +124,18 @@ class NumericRange(Range):
         """Return the SQL."""
         if self._bounds is None:
             return b"'empty'"
-        lower, upper = ("" if bound is None else _db.literal(bound).strip() for bound in (self._lower, self._upper))
-        return f"'{self._bounds[0]}{lower},{upper}{self._bounds[1]}'".encode()
+        whole = f"{self._bounds[0]}{_bound(self._lower)},{_bound(self._upper)}{self._bounds[1]}"
+        return _db.literal(whole).encode()
+
+
+def _bound(value: Any) -> str:
+    """Return a bound as the text of a range has it; nothing for none. What is no number stays one bound, too."""
+    if value is None:
+        return ""
+    literal = _db.literal(value).strip()
+    if "'" not in literal:
+        return literal
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 class DateRange(Range):

@@ -231,6 +231,21 @@ def test_ranges(driver: Driver, cursor: Any) -> None:
     assert one(cursor, "SELECT ARRAY['[1,3)'::int4range]") == [extras.NumericRange(1, 3)]
 
 
+def test_the_bounds_of_a_range_stay_values(driver: Driver, cursor: Any) -> None:
+    """Of a bound that is text nothing becomes part of the statement; psycopg2 writes it as it is."""
+    if not driver.ours:
+        return
+    extras = driver.extras
+    for text in ["1)', 'more', '", "1,2", '"', "\\", "it's"]:
+        for value in (extras.NumericRange(text, None), extras.NumericRange(None, text)):
+            cursor.execute("SELECT %s::text", (value,))
+            ((got,),) = cursor.fetchall()
+            assert got[1:-1].strip(",") == '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    assert one(cursor, "SELECT %s::int4range", (extras.NumericRange("1", "5"),)) == extras.NumericRange(1, 5)
+    got = one(cursor, "SELECT %s::numrange", (extras.NumericRange(Decimal(1), float("inf")),))
+    assert got == extras.NumericRange(Decimal(1), Decimal("Infinity"))
+
+
 # What Python has no place for
 
 
