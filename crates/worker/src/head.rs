@@ -154,6 +154,10 @@ impl HeadReader {
             };
         };
         let feed = self.lines.searched + found;
+        // As it would have been if the end had arrived later.
+        if is_over((feed - start).saturating_sub(2), rules) {
+            return Err(Refusal::long_line(feed - start - 1, rules.request_line));
+        }
         if feed == start || bytes[feed - 1] != b'\r' {
             return Err(Refusal::request_line(b"bare LF as line terminator"));
         }
@@ -285,6 +289,15 @@ mod tests {
         );
         assert_eq!(HeadReader::default().read(&[b'A'; 19], &rules).unwrap_err(), Refusal::long_line(19, 16));
         let endless = [&b"GET / HTTP/1.1\r\nA: "[..], &[b'b'; 30]].concat();
+        let (line, field) = (&[b'x'; 30][..], &b"\nA: b\r\n\r\n"[..]);
+        for bad in [[b"GET /", line, field].concat(), [b"GET /", line, b" HTTP/1.1\r\n"].concat()] {
+            for piece in [1, 7, bad.len()] {
+                let mut reader = HeadReader::default();
+                let ends = (piece..=bad.len()).step_by(piece).chain([bad.len()]);
+                let refusal = ends.map(|end| reader.read(&bad[..end], &rules)).find_map(Result::err).unwrap();
+                assert_eq!(refusal.status.as_u16(), 414, "{refusal:?} in pieces of {piece}");
+            }
+        }
         let refusal = read(&endless, &rules).unwrap_err();
         assert_eq!(refusal, Refusal::long_fields("max buffer headers"));
     }
