@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 GUNICORN := gunicorn==27.0.1
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help build wheel demo test check arrows unit conformance pytest systemd bench bench-db bench-tail clean
+.PHONY: help build wheel demo test check arrows unit conformance pytest systemd bench bench-db bench-tail bench-native clean
 
 help:
 	@echo "make demo         the auto shop on an embedded Postgres; Ctrl-C stops it"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench        side by side with gunicorn, granian and bjoern"
 	@echo "make bench-db    the same with a database: drivers, pools and PgBouncer"
 	@echo "make bench-tail   the same under short and long requests mixed: how long the short ones take"
+	@echo "make bench-native the native auto shop beside plain axum"
 	@echo "make build        the extension module and the ferricorn command, in $(VENV)"
 	@echo "make wheel        a wheel for this Python, in dist/"
 
@@ -76,6 +77,10 @@ bench-db: build
 bench-tail: build
 	cargo build --quiet --release --package tail-load --locked
 	$(BIN)/python benches/tail.py
+
+bench-native: $(VENV)/.installed
+	cargo build --quiet --release --package autoshop-native --bin autoshop-native --example plain --locked
+	$(BIN)/python benches/native.py
 
 clean:
 	rm -rf $(VENV) .cache target

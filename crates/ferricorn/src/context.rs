@@ -29,8 +29,8 @@ impl Context {
         &self.settings
     }
 
-    /// The worker's connections to Postgres, which all who ask share. Fails when what the environment says of the database
-    /// makes no sense; whether there is one, the first who needs a connection finds out.
+    /// The worker's connections to Postgres, which all who ask share. Fails when what the environment or
+    /// `[db]` of the configuration says of the database makes no sense; whether there is one, the first who needs a connection finds out.
     pub fn pool(&self) -> Result<Pool, Failure> {
         if let Some(pool) = self.pool.get() {
             return Ok(pool.clone());

@@ -50,7 +50,8 @@
 //! # Postgres
 //!
 //! [`Context::pool`] is a pool of connections that belongs to the worker: see [`Pool`]. Which database it is, and how many
-//! connections, the variables of docs/database.md say (`DATABASE_URL`, `DB_POOL_MAX` and the others).
+//! connections, the variables of docs/database.md say (`DATABASE_URL`, `DB_POOL_MAX` and the others), or `[db]` of the
+//! configuration.
 //!
 //! # Flags of your own
 //!

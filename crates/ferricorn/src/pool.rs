@@ -3,10 +3,13 @@
 use std::env;
 use std::panic::Location;
 
-use ferricorn_pool::{Failure, Lease, Options, Place, Status};
+use ferricorn_pool::{Failure, Lease, Options, Place, Status, server};
 
 /// Connections to Postgres, shared by all requests of a worker: made when they are needed, as many as `DB_POOL_MAX` says, and
 /// lent one at a time. To clone it is to share it.
+///
+/// A lease's connection may be used as tokio-postgres's client. Statements that are run with its `query_typed` and
+/// `execute_typed` are counted, and logged with their place when they take longer than `SLOW_QUERY_THRESHOLD`.
 ///
 /// ```no_run
 /// use axum::Router;
@@ -35,9 +38,10 @@ use ferricorn_pool::{Failure, Lease, Options, Place, Status};
 pub struct Pool(ferricorn_pool::Pool);
 
 impl Pool {
-    /// Of the database that the environment names, with no connection yet.
-    pub(crate) fn from_environment() -> Result<Self, Failure> {
-        let options = Options::resolve(|name| env::var(name).ok(), &Default::default(), &[]);
+    /// Of the database that the environment and `[db]` of the server's configuration name, with no connection yet. Workers
+    /// have [`Context::pool`](crate::Context::pool); this is for what is no worker, such as a program's tests.
+    pub fn from_environment() -> Result<Self, Failure> {
+        let options = Options::resolve(|name| env::var(name).ok(), server::file(), &[]);
         options.map(|options| Self(ferricorn_pool::Pool::new(options))).map_err(Failure::Options)
     }
 
@@ -54,8 +58,9 @@ impl Pool {
         self.0.status()
     }
 
-    /// Opens as many connections as `DB_POOL_MIN` says.
+    /// Opens as many connections as `DB_POOL_MIN` says, and has the pool looked after from now on.
     pub(crate) async fn warm(self) {
         self.0.warm().await;
+        self.0.keep();
     }
 }

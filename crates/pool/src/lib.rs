@@ -6,6 +6,7 @@
 //! - [`options`]: which database, how many connections, what is logged; `dsn`: the same as a connection string
 //! - [`pool`]: lends connections: [`Pool`], [`Status`]
 //! - [`lease`]: a connection on loan, and what its transaction is in: [`Lease`]
+//! - `measured`: statements that are counted, and logged when they are slow
 //! - [`statement`]: what a statement is, as far as one must know before it is sent
 //! - `connection`: one connection, as deadpool sees it; `connect`: how it is made; `socket`, `tls`: over what
 //! - `tap`: what tokio-postgres does not tell of the server's answers
@@ -20,6 +21,7 @@ pub mod failure;
 pub mod home;
 mod keeper;
 pub mod lease;
+mod measured;
 pub mod options;
 pub mod pool;
 pub mod role;

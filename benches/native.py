@@ -1,0 +1,217 @@
+"""`make bench-native`: the native auto shop under its server beside the same router in one plain process, with axum's own loop.
+
+Two workers of one thread each against one process of two threads, with as many connections to Postgres in sum. Everything shares the
+machine: database, server and wrk. A measurement starts a fresh server, warms it up, loads it over keep-alive connections and ends it;
+the two take turns round by round. Figures are medians over the rounds; ratios are taken within a round and then their median.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHOP = REPOSITORY / "examples" / "autoshop"
+sys.path.insert(0, str(REPOSITORY / "python" / "tests"))
+
+from compare import (  # noqa: E402
+    REPORT_SCRIPT,
+    BenchError,
+    answers,
+    free_port,
+    memory_mebibytes,
+    run_or_fail,
+    stop,
+)
+from database.services import Cluster, ServiceError, install  # noqa: E402
+
+# The plain program has as many threads.
+WORKERS = 2
+# Of each worker; the plain process has what all workers have.
+POOL_MAX = 10
+CONNECTIONS = 32
+WARM_UP_SECONDS = 1
+OURS, PLAIN = "autoshop-native", "plain axum"
+# What is asked for, and what must be in the answer.
+ENDPOINTS = {"/api/health": b'"status":"ok"', "/api/customers/7": b'"id":7'}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One server under one load."""
+
+    # Good answers only.
+    requests_per_second: float
+    p50: float
+    p99: float
+    # Proportional set sizes of all its processes right after the load, added up.
+    memory: float
+    errors: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the command line asked for."""
+
+    rounds: int
+    seconds: int
+    programs: Path
+
+    def command(self, name: str, port: int) -> list[str]:
+        """How it is started."""
+        address = f"127.0.0.1:{port}"
+        if name == PLAIN:
+            return [str(self.programs / "examples" / "plain"), address]
+        return [str(self.programs / "autoshop-native"), "--bind", address, "--workers", str(WORKERS)]
+
+
+# For each path the rounds, each with one measurement of both.
+Results = dict[str, list[dict[str, Measurement]]]
+
+
+def main() -> int:
+    """Prints the table to standard output and the progress to standard error."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        plan = parse_arguments()
+        install()
+        if shutil.which("wrk") is None:
+            run_or_fail(["apt-get", "install", "--yes", "wrk"], "wrk is missing and apt-get cannot install it")
+        with Cluster(max_connections=100) as cluster:
+            environment = {**os.environ, "DATABASE_URL": cluster.url(), "SHOP_DRIVER": "psycopg2"}
+            run = subprocess.run([sys.executable, str(SHOP / "seed.py")], env=environment, capture_output=True, text=True)
+            if run.returncode != 0:
+                raise BenchError(f"The shop cannot be seeded: {run.stderr.strip()}")
+            results = {path: [measure_both(plan, path, n, environment) for n in range(plan.rounds)] for path in ENDPOINTS}
+    except (BenchError, ServiceError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped; there is no table.", file=sys.stderr)
+        return 130
+    print(render(plan, results))
+    return 0
+
+
+def measure_both(plan: Plan, path: str, number: int, environment: dict[str, str]) -> dict[str, Measurement]:
+    """One round; who comes first alternates."""
+    measured = {}
+    for name in (OURS, PLAIN) if number % 2 == 0 else (PLAIN, OURS):
+        with running(plan, name, path, environment) as process:
+            load(process.port, path, WARM_UP_SECONDS)
+            report = load(process.port, path, plan.seconds)
+            memory = memory_mebibytes(process.pid)
+        measured[name] = Measurement(
+            requests_per_second=(report["requests"] - report["failed"]) / report["seconds"],
+            p50=report["p50"] / 1000,
+            p99=report["p99"] / 1000,
+            memory=memory,
+            errors=int(report["failed"] + report["broken"]),
+        )
+        figures = f"{measured[name].requests_per_second:,.0f}/s, p99 {measured[name].p99:.1f} ms"
+        print(f"{path}, round {number + 1}: {name}: {figures}", file=sys.stderr, flush=True)
+    return measured
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    pid: int
+    port: int
+
+
+@contextmanager
+def running(plan: Plan, name: str, path: str, environment: dict[str, str]) -> Iterator[Running]:
+    """A fresh server, once it has given the right answer."""
+    port = free_port()
+    pool_max = POOL_MAX * WORKERS if name == PLAIN else POOL_MAX
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            plan.command(name, port),
+            env={**environment, "DB_POOL_MAX": str(pool_max)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            if not answers(process, port, ENDPOINTS[path], path):
+                log.seek(0)
+                words = log.read().decode(errors="replace").strip()[-2000:]
+                raise BenchError(f"{name} did not answer {path}.\n{words}".strip())
+            yield Running(process.pid, port)
+        finally:
+            stop(process)
+
+
+def load(port: int, path: str, seconds: int) -> dict[str, float]:
+    """One run of wrk."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(REPORT_SCRIPT)
+        script.flush()
+        wrk = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--latency", "-s", script.name]
+        run = subprocess.run([*wrk, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True)
+    for line in run.stdout.splitlines():
+        if line.startswith("REPORT "):
+            report: dict[str, float] = json.loads(line.removeprefix("REPORT "))
+            return report
+    raise BenchError(f"wrk gave no report: {(run.stderr or run.stdout).strip()}")
+
+
+def render(plan: Plan, results: Results) -> str:
+    """The Markdown that docs/performance.md shows."""
+    lines = [
+        f"{CONNECTIONS} connections; {os.cpu_count()} cores; rounds: {plan.rounds} of {plan.seconds} s.",
+        "",
+        "| request | server | requests/s | of plain axum's (min to max) | p50 ms | p99 ms | memory MiB | errors |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for path, rounds in results.items():
+        ratios = [both[OURS].requests_per_second / both[PLAIN].requests_per_second for both in rounds]
+        compared = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        for name in (OURS, PLAIN):
+            own = [both[name] for both in rounds]
+            cells = [
+                f"`{path}`",
+                name,
+                f"{median(m.requests_per_second for m in own):,.0f}",
+                compared if name == OURS else "",
+                f"{median(m.p50 for m in own):.2f}",
+                f"{median(m.p99 for m in own):.1f}",
+                f"{median(m.memory for m in own):.1f}",
+                f"{sum(m.errors for m in own)}",
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def parse_arguments() -> Plan:
+    """How long, how often, and where the programs are."""
+    parser = argparse.ArgumentParser(description="Compare a native application with plain axum.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5, help="how long a measurement is (default: 5)")
+    parser.add_argument("--programs", type=Path, default=REPOSITORY / "target" / "release", help="where cargo has put them")
+    given = parser.parse_args()
+    if min(given.rounds, given.seconds) < 1:
+        raise BenchError("--rounds and --seconds must be at least 1.")
+    plan = Plan(given.rounds, given.seconds, given.programs)
+    for program in (plan.command(OURS, 0)[0], plan.command(PLAIN, 0)[0]):
+        if not Path(program).exists():
+            raise BenchError(f"There is no {program}; build it first.")
+    return plan
+
+
+if __name__ == "__main__":
+    sys.exit(main())
