@@ -23,6 +23,11 @@ fn parse_url(rest: &str) -> Result<Pairs, String> {
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
     let (account, places) = authority.rsplit_once('@').unwrap_or(("", authority));
+    if account.is_empty() && query.contains('@') {
+        return Err(format!(
+            "a @ behind the first ?: write ? as %3F in a user or password, @ as %40 in a value; {SHAPE}"
+        ));
+    }
     let (user, password) = account.split_once(':').unwrap_or((account, ""));
     let (mut hosts, mut ports) = (Vec::new(), Vec::new());
     for place in places.split(',') {
@@ -117,6 +122,7 @@ mod tests {
         assert_eq!(shown("postgres://[::1]:5433/x"), "host=::1 port=5433 dbname=x");
         assert_eq!(shown("postgresql:///x?host=/run/postgresql"), "dbname=x host=/run/postgresql");
         assert_eq!(shown("postgresql://a:1,b:2/x"), "host=a,b port=1,2 dbname=x");
+        assert!(parse("postgresql://u:pa?secret=x@host/db").unwrap_err().starts_with("a @ behind"));
         assert!(parse("postgresql://u:secret@[::1/x").unwrap_err().starts_with("a [ without"));
     }
 

@@ -51,9 +51,9 @@ pub enum Failure {
         /// How.
         reason: String,
     },
-    /// The server refused a statement.
+    /// The server refused a statement, which came after so many characters of the message: the error's position counts them.
     #[error("{}", .0.message())]
-    Server(Box<DbError>),
+    Server(Box<DbError>, usize),
     /// The statement was not sent: it cannot be used in this pool mode.
     #[error("{0}")]
     Refused(String),

@@ -17,6 +17,14 @@ impl Home {
         Builder::new_current_thread().enable_all().build().map(Self)
     }
 
+    /// Lets everything that is ready move once, without waiting. In a thread that drives a runtime already, which may come here
+    /// because something is dropped, whoever drives this one next does it.
+    pub fn turn(&self) {
+        if tokio::runtime::Handle::try_current().is_err() {
+            self.wait(turn());
+        }
+    }
+
     /// Waits for this, and does what else there is to do here meanwhile. Any number of threads may be at it at once.
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
         self.0.block_on(future)

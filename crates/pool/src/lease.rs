@@ -1,24 +1,21 @@
 //! A connection on loan. However it ends, the next borrower finds nothing of this one: no transaction, no failure, no
 //! setting of the session.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::future::join;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::{CopyInSink, CopyOutStream, Error, SimpleQueryRow};
 
+use crate::canceller::Canceller;
 use crate::connection::Connection;
 use crate::failure::{Failure, in_words};
 use crate::options::Options;
 use crate::pool::{Books, Lent, Place, retire};
 use crate::server;
-use crate::socket::Socket;
 use crate::tap::{Column, Transaction};
 
 /// What undoes everything that a session remembers, but for prepared statements.
@@ -64,11 +61,19 @@ pub struct Lease {
     books: Arc<Books>,
     number: u64,
     residue: Residue,
+    canceller: Canceller,
 }
 
 impl Lease {
-    pub(crate) fn new(connection: Lent, allowance: OwnedSemaphorePermit, books: Arc<Books>, number: u64) -> Self {
-        Self { connection: Some(connection), _allowance: allowance, books, number, residue: Residue::None }
+    pub(crate) fn new(
+        connection: Lent,
+        allowance: OwnedSemaphorePermit,
+        books: Arc<Books>,
+        number: u64,
+        canceller: Canceller,
+    ) -> Self {
+        let connection = Some(connection);
+        Self { connection, _allowance: allowance, books, number, residue: Residue::None, canceller }
     }
 
     /// The connection, for everything that tokio-postgres and deadpool can do.
@@ -83,27 +88,48 @@ impl Lease {
     }
 
     /// Runs a statement, or several in one string, and reads the whole answer of the last. `opening` goes ahead of it in
-    /// the same packet: BEGIN.
+    /// the same message: BEGIN.
     ///
     /// It goes as simple query: no statement is prepared, so that nothing depends on which session PgBouncer gives us,
     /// and values come as text, whatever their type is.
     pub async fn query(&mut self, opening: Option<&str>, statement: &str) -> Result<Answer, Failure> {
         self.begin();
         let began = Instant::now();
-        let connection = self.connection();
-        let opened = async {
-            match opening {
-                Some(opening) => connection.batch_execute(opening).await,
-                None => Ok(()),
-            }
+        let (answered, ahead) = match opening {
+            Some(opening) => self.open_and_answer(opening, statement).await,
+            None => (self.connection().read_answer(statement).await, 0),
         };
-        // In this order they are sent; the server does nothing of the second if the first has failed for good.
-        let (opened, answered) = join(opened, connection.read_answer(statement)).await;
-        let answered = opened.and(answered);
         if let Some(board) = server::board() {
             board.ran(began.elapsed(), answered.is_err());
         }
-        self.end(answered)
+        self.note_end(&answered);
+        answered.map_err(|error| self.translate(error, ahead))
+    }
+
+    /// In one message, so that the server comes to the statement only if it has opened the transaction: a request to cancel
+    /// may hit the opening. Also says how many characters stood before the statement.
+    async fn open_and_answer(&self, opening: &str, statement: &str) -> (Result<Answer, Error>, usize) {
+        let connection = self.connection();
+        let answered = connection.read_answer(&format!("{opening};{statement}")).await;
+        if !answered.as_ref().is_err_and(|error| self.was_unreadable(error)) {
+            return (answered, opening.len() + 1);
+        }
+        // The transaction is open, and has failed, as with any other statement that the server refuses.
+        let answered = match connection.read_answer(opening).await {
+            Ok(_) => connection.read_answer(statement).await,
+            Err(error) => Err(error),
+        };
+        (answered, 0)
+    }
+
+    /// Whether the server has done nothing of a message, not even its opening, because it could not make sense of all of it.
+    fn was_unreadable(&self, error: &Error) -> bool {
+        const INTERVENTION: &str = "57";
+        let journal = self.connection().journal.lock();
+        journal.tag.is_none()
+            && journal.transaction == Transaction::None
+            && error.code().is_some_and(|code| !code.code().starts_with(INTERVENTION))
+            && !self.connection().is_closed()
     }
 
     /// `COPY ... FROM STDIN`: a sink for the data, which [`finish_copy`](Self::finish_copy) closes.
@@ -121,7 +147,7 @@ impl Lease {
     pub async fn send_copy(&mut self, sink: &mut CopyIn, piece: Bytes) -> Result<(), Failure> {
         match sink.send(piece).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.translate(error)),
+            Err(error) => Err(self.translate(error, 0)),
         }
     }
 
@@ -182,13 +208,21 @@ impl Lease {
     }
 
     fn end<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Failure> {
-        self.connection_mut().in_flight = false;
-        outcome.map_err(|error| self.translate(error))
+        self.note_end(&outcome);
+        outcome.map_err(|error| self.translate(error, 0))
     }
 
-    fn translate(&self, error: Error) -> Failure {
+    fn note_end<T>(&mut self, outcome: &Result<T, Error>) {
+        self.connection_mut().in_flight = false;
+        // The server and we do not agree on what is going on.
+        if outcome.as_ref().is_err_and(|error| error.as_db_error().is_none()) {
+            self.leave(Residue::Everything);
+        }
+    }
+
+    fn translate(&self, error: Error, ahead: usize) -> Failure {
         match error.as_db_error() {
-            Some(server) if !self.connection().is_closed() => Failure::Server(Box::new(server.clone())),
+            Some(server) if !self.connection().is_closed() => Failure::Server(Box::new(server.clone()), ahead),
             _ => Failure::Lost { target: self.connection().target(), reason: in_words(&error) },
         }
     }
@@ -230,7 +264,7 @@ impl Lease {
 
     /// The way to end the statement that runs.
     pub fn canceller(&self) -> Canceller {
-        Canceller::of(self.connection())
+        self.canceller.clone()
     }
 
     /// Host and port.
@@ -248,19 +282,22 @@ impl Lease {
         &self.connection().options
     }
 
-    /// Gives the connection back; says where it was taken.
-    pub fn give_back(mut self) -> Option<Place> {
-        self.settle();
-        self.books.take_back(self.number)
+    /// Gives the connection back; says where it was taken, and whether there is something that has to be sent yet.
+    pub fn give_back(mut self) -> (Option<Place>, bool) {
+        let unsent = self.settle();
+        (self.books.take_back(self.number), unsent)
     }
 
     /// The connection goes on without us: whatever is to be undone is on its way before the next borrower's first word.
-    fn settle(&mut self) {
-        let Some(mut lent) = self.connection.take() else { return };
+    /// Says whether there is anything.
+    fn settle(&mut self) -> bool {
+        let Some(mut lent) = self.connection.take() else { return false };
         let transaction = lent.journal.lock().transaction;
-        if lent.in_flight || lent.is_closed() || self.residue == Residue::Everything {
+        // A request to cancel that is on its way would end the next borrower's statement.
+        let uncancelled = self.canceller.retire();
+        if lent.in_flight || lent.is_closed() || !uncancelled || self.residue == Residue::Everything {
             drop(retire(lent));
-            return;
+            return true;
         }
         // One poll sends them. Nobody waits for the answers: statements are answered in their order.
         if transaction != Transaction::None {
@@ -271,6 +308,7 @@ impl Lease {
             let _ = lent.batch_execute(FORGET).now_or_never();
         }
         lent.rests();
+        transaction != Transaction::None || self.residue != Residue::None
     }
 }
 
@@ -278,48 +316,5 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.settle();
         self.books.take_back(self.number);
-    }
-}
-
-/// Ends a statement from outside.
-#[derive(Clone)]
-pub struct Canceller {
-    process: i32,
-    secret: i32,
-    options: Arc<Options>,
-    place: (String, u16),
-}
-
-impl std::fmt::Debug for Canceller {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Canceller").field("place", &self.place).finish_non_exhaustive()
-    }
-}
-
-impl Canceller {
-    pub(crate) fn of(connection: &Connection) -> Self {
-        let journal = connection.journal.lock();
-        let (process, secret) = (journal.process, journal.secret);
-        Self { process, secret, options: Arc::clone(&connection.options), place: connection.place.clone() }
-    }
-
-    /// Asks the server to end what runs at this moment. It answers where the statement is waited for.
-    pub async fn cancel(&self) -> Result<(), Failure> {
-        let (host, port) = &self.place;
-        let lost = |reason: String| Failure::Lost { target: format!("{host}:{port}"), reason };
-        match tokio::time::timeout(self.options.connect_timeout, self.ask(host, *port)).await {
-            Ok(asked) => asked.map_err(|error| lost(error.to_string())),
-            Err(_) => Err(lost("no answer to a request to cancel".to_owned())),
-        }
-    }
-
-    async fn ask(&self, host: &str, port: u16) -> io::Result<()> {
-        const LENGTH: i32 = 16;
-        const CANCEL_REQUEST: i32 = 80_877_102;
-        let mut socket = Socket::open(&self.options, host, port).await?;
-        let request = [LENGTH, CANCEL_REQUEST, self.process, self.secret].map(i32::to_be_bytes).concat();
-        socket.write_all(&request).await?;
-        // PgBouncer forgets the request of somebody who leaves before it has passed it on.
-        socket.read_to_end(&mut Vec::new()).await.map(drop)
     }
 }

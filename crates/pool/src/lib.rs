@@ -14,6 +14,7 @@
 //! - [`server`]: what the server has to say; `keeper`: keeps connections warm, and lets go of those that nobody needs
 //! - [`failure`]: everything that can go wrong
 
+pub mod canceller;
 mod connect;
 mod connection;
 mod dsn;
@@ -31,10 +32,11 @@ pub mod statement;
 mod tap;
 mod tls;
 
+pub use canceller::Canceller;
 pub use connection::Connection;
 pub use deadpool_postgres;
 pub use failure::Failure;
-pub use lease::{Answer, Canceller, Lease};
+pub use lease::{Answer, Lease};
 pub use options::{Options, PoolMode};
 pub use pool::{Place, Pool, Status};
 pub use tap::{Column, Transaction};

@@ -291,6 +291,15 @@ fn libpq_name(name: &str) -> &str {
     }
 }
 
+/// A sentence about a value that makes no sense. One of a connection string's is not repeated: where a password has characters
+/// that should have been escaped, it is a part of it.
+fn wrong(origin: &str, value: &str, words: &str) -> String {
+    if origin.contains(OF_A_STRING) { format!("{origin}: {words}") } else { format!("{origin} = '{value}': {words}") }
+}
+
+/// Between the name of a value and that of the connection string that it comes from.
+const OF_A_STRING: &str = " of ";
+
 /// What has been said, and where.
 #[derive(Default)]
 struct Words(BTreeMap<String, (String, String)>);
@@ -310,7 +319,7 @@ impl Words {
             self.0.remove(name);
         }
         for (name, value) in pairs {
-            self.say(libpq_name(name), value.clone(), format!("{name} of {origin}"));
+            self.say(libpq_name(name), value.clone(), format!("{name}{OF_A_STRING}{origin}"));
         }
     }
 
@@ -326,7 +335,7 @@ impl Words {
         let Some((value, origin)) = self.take(name) else { return Ok(None) };
         match value.trim().parse() {
             Ok(number) if (low..=high).contains(&number) => Ok(Some(number)),
-            _ => Err(format!("{origin} = '{value}': not a whole number from {low} to {high}")),
+            _ => Err(wrong(&origin, &value, &format!("not a whole number from {low} to {high}"))),
         }
     }
 
@@ -335,7 +344,7 @@ impl Words {
         let Some((value, origin)) = self.take(name) else { return Ok(Duration::from_secs_f64(default)) };
         match value.trim().parse::<f64>() {
             Ok(seconds) if (0.0..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-            _ => Err(format!("{origin} = '{value}': not a number of seconds from 0 to {LONGEST}")),
+            _ => Err(wrong(&origin, &value, &format!("not a number of seconds from 0 to {LONGEST}"))),
         }
     }
 
@@ -344,7 +353,7 @@ impl Words {
         match value.trim().to_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Ok(true),
             "0" | "false" | "no" | "off" => Ok(false),
-            _ => Err(format!("{origin} = '{value}': neither true nor false")),
+            _ => Err(wrong(&origin, &value, "neither true nor false")),
         }
     }
 
@@ -353,7 +362,7 @@ impl Words {
         let found = choices.iter().find(|(word, _)| *word == value.trim());
         found.map(|(_, choice)| *choice).ok_or_else(|| {
             let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-            format!("{origin} = '{value}': expected one of {}", words.join(", "))
+            wrong(&origin, &value, &format!("expected one of {}", words.join(", ")))
         })
     }
 
@@ -427,7 +436,7 @@ impl Words {
             None | Some("") => Ok(DEFAULT_PORT),
             Some(port) => match port.parse() {
                 Ok(number) if number > 0 => Ok(number),
-                _ => Err(format!("{origin} = '{port}': not a port from 1 to 65535")),
+                _ => Err(wrong(&origin, port, "not a port from 1 to 65535")),
             },
         };
         hosts.split(',').enumerate().map(|(index, host)| Ok((host.trim().to_owned(), port(index)?))).collect()

@@ -11,10 +11,11 @@ use deadpool::managed::{self, Object, PoolConfig, PoolError, QueueMode, TimeoutT
 use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::canceller::Canceller;
 use crate::connection::{Connection, Connector};
 use crate::failure::{Exhausted, Failure};
 use crate::keeper;
-use crate::lease::{Canceller, Lease};
+use crate::lease::Lease;
 use crate::options::Options;
 use crate::server;
 
@@ -155,8 +156,9 @@ impl Pool {
                 if let Some(board) = server::board() {
                     board.acquired(began.elapsed());
                 }
-                let number = inner.books.lend(place, Canceller::of(&connection));
-                Ok(Lease::new(connection, allowance, Arc::clone(&inner.books), number))
+                let canceller = Canceller::of(&connection);
+                let number = inner.books.lend(place, canceller.clone());
+                Ok(Lease::new(connection, allowance, Arc::clone(&inner.books), number, canceller))
             }
             Err(error) => {
                 inner.books.failures.fetch_add(1, Ordering::Relaxed);

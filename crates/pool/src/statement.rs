@@ -63,8 +63,9 @@ fn finish<'a>(text: &'a str, words: &[Token<'a>], statements: &mut Vec<Statement
     const CONTROL: [&str; 6] = ["begin", "start", "commit", "end", "rollback", "abort"];
     let pair = |first: &str, second: &str| words.windows(2).any(|pair| pair[0].is(first) && pair[1].is(second));
     let copies = match words[0].is("copy") {
-        true if pair("from", "stdin") => Some(Copy::In),
-        true if pair("to", "stdout") => Some(Copy::Out),
+        // Postgres takes either word either way.
+        true if pair("from", "stdin") || pair("from", "stdout") => Some(Copy::In),
+        true if pair("to", "stdout") || pair("to", "stdin") => Some(Copy::Out),
         _ => None,
     };
     let controls_transaction = CONTROL.iter().any(|word| words[0].is(word));
@@ -90,7 +91,7 @@ fn judge(words: &[Token<'_>]) -> Option<(Residue, &'static str, &'static str)> {
         }
         "load" => Some((Residue::Everything, "LOAD", DIRECT)),
         "discard" => Some((Residue::Everything, "DISCARD", DIRECT)),
-        "create" if words.iter().skip(1).take(2).any(is_temporary) && !pair("commit", "drop") => {
+        "create" if creates_temporary(&words[1..]) && !pair("commit", "drop") => {
             Some((Residue::Settings, "a temporary table", "add ON COMMIT DROP"))
         }
         "select" | "with" if words.windows(2).any(|pair| pair[0].is("into") && is_temporary(&pair[1])) => {
@@ -98,6 +99,18 @@ fn judge(words: &[Token<'_>]) -> Option<(Residue, &'static str, &'static str)> {
         }
         _ => by_function(words),
     }
+}
+
+/// Whether what follows CREATE makes something of the session's.
+fn creates_temporary(words: &[Token<'_>]) -> bool {
+    const BEFORE: [&str; 4] = ["or", "replace", "local", "global"];
+    // Functions there are found by nobody who does not name the schema.
+    const FOUND: [&str; 10] =
+        ["unlogged", "recursive", "table", "view", "sequence", "type", "domain", "if", "not", "exists"];
+    let among = |list: &[&str], token: &&Token<'_>| list.iter().any(|word| token.is(word));
+    let mut words = words.iter().skip_while(|token| among(&BEFORE, token)).peekable();
+    words.peek().is_some_and(|token| is_temporary(token))
+        || words.find(|token| !among(&FOUND, token)).is_some_and(|token| token.is("pg_temp"))
 }
 
 fn is_temporary(token: &Token<'_>) -> bool {
@@ -349,6 +362,9 @@ mod tests {
             "PREPARE TRANSACTION 'x'",
             "declare c cursor for select 1",
             "create temp table t (a int) on commit drop",
+            "create table temp (a int)",
+            "create index on temp (a)",
+            "create table t (like pg_temp.other)",
             "select pg_advisory_xact_lock(1)",
             "select 'pg_advisory_lock(1)'",
             "select set_config('a', 'b', true)",
@@ -365,6 +381,9 @@ mod tests {
             ("create temporary table t (a int)", "a temporary table"),
             ("create local temp table t (a int)", "a temporary table"),
             ("select 1 into temp t", "a temporary table"),
+            ("create or replace temp view v as select 1", "a temporary table"),
+            ("create or replace local temporary view v as select 1", "a temporary table"),
+            ("create table if not exists pg_temp.t (a int)", "a temporary table"),
             ("select pg_try_advisory_lock(1)", "a session's advisory lock"),
             ("select set_config('a', f(1), false)", "set_config(..., false)"),
         ] {
@@ -376,6 +395,8 @@ mod tests {
     fn copies() {
         assert_eq!(split("copy t from stdin")[0].copies, Some(Copy::In));
         assert_eq!(split("COPY (select 1) TO STDOUT with csv")[0].copies, Some(Copy::Out));
+        assert_eq!(split("copy t from stdout")[0].copies, Some(Copy::In));
+        assert_eq!(split("copy t to stdin")[0].copies, Some(Copy::Out));
         assert_eq!(split("copy t from '/file'")[0].copies, None);
     }
 }

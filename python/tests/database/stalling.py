@@ -51,6 +51,10 @@ class Stalling:
         self._stalled = False
         self._wake()
 
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._across) // 2
+
     def _wake(self) -> None:
         self._waker.send(b"x")
 

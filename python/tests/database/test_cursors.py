@@ -236,6 +236,15 @@ def test_executemany_stops_at_an_error(driver: Driver, connection: Any, cursor: 
         cursor.execute("SELECT 1")
 
 
+def test_executemany_with_autocommit_keeps_what_came_before_an_error(driver: Driver, connection: Any, cursor: Any) -> None:
+    connection.autocommit = True
+    cursor.execute("DROP TABLE IF EXISTS stopped_alone; CREATE TABLE stopped_alone (a int PRIMARY KEY)")
+    with pytest.raises(driver.errors.UniqueViolation):
+        cursor.executemany("INSERT INTO stopped_alone VALUES (%s)", [(1,), (2,), (1,), (3,)])
+    assert one(cursor, "SELECT array_agg(a ORDER BY a) FROM stopped_alone") == [1, 2]
+    cursor.execute("DROP TABLE stopped_alone")
+
+
 def test_executemany_has_no_results(driver: Driver, cursor: Any) -> None:
     cursor.executemany("SELECT %s", [(1,), (2,)])
     with pytest.raises(driver.module.ProgrammingError, match="no results to fetch"):

@@ -384,7 +384,16 @@ def test_where_the_database_is_not(server: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    "dsn", ["postgresql://a:secret@[x", "postgresql://a:secret@h:port/x", "nonsense", "host=x secret"]
+    "dsn",
+    [
+        "postgresql://a:secret/x@h/y",
+        "postgresql://a:p?secret=x@h/y",
+        "postgresql://a@h/y?keepalives_count=secret",
+        "postgresql://a:secret@[x",
+        "postgresql://a:secret@h:port/x",
+        "nonsense",
+        "host=x secret",
+    ],
 )
 def test_dsn_that_is_none(dsn: str) -> None:
     with pytest.raises((db.ProgrammingError, db.OperationalError)) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -343,3 +344,57 @@ def test_composed_statements(driver: Driver, cursor: Any) -> None:
     cursor.execute(named, {"x": 3})
     assert cursor.fetchone() == (3,)
     assert statement.as_string(cursor).startswith('INSERT INTO "odd ""name" ("a b", "c") VALUES (%s, %s)')
+
+
+# Values of which a part is anybody's text
+
+
+def test_scope_of_an_address_is_text(driver: Driver, connection: Any, cursor: Any) -> None:
+    if not driver.ours:
+        pytest.skip("psycopg2 takes addresses once register_ipaddress() has been called")
+    address = ipaddress.ip_address("fe80::1%x'::inet, 'injected' --")
+    assert cursor.mogrify("SELECT %s", (address,)) == b"SELECT 'fe80::1%x''::inet, ''injected'' --'::inet"
+    with pytest.raises(driver.module.DataError):
+        cursor.execute("SELECT %s", (address,))
+    connection.rollback()
+    assert one(cursor, "SELECT host(%s)", (ipaddress.ip_address("fe80::1"),)) == "fe80::1"
+
+
+def test_own_words_of_a_subclass_stay_a_value(driver: Driver, cursor: Any) -> None:
+    class Identity(uuid.UUID):
+        def __str__(self) -> str:
+            return "x', 'injected"
+
+    class Number(Decimal):
+        def __str__(self) -> str:
+            return "1, 'injected', 1"
+
+    if driver.ours:
+        assert cursor.mogrify("SELECT %s", (Identity(int=1),)) == b"SELECT 'x'', ''injected'::uuid"
+        assert cursor.mogrify("SELECT %s", (Number(1),)) == b"SELECT 'NaN'::numeric"
+
+
+def test_lists_that_are_too_deep(driver: Driver, cursor: Any) -> None:
+    if not driver.ours:
+        pytest.skip("psycopg2 ends the process or raises RecursionError")
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    endless: list[Any] = []
+    endless.append(endless)
+    for value in (deep, endless, (endless,)):
+        with pytest.raises(driver.module.DataError, match="deep"):
+            cursor.execute("SELECT %s", (value,))
+    assert one(cursor, "SELECT %s", ([[[1], [2]]],)) == [[[1], [2]]]
+    # Python takes it apart without recursion only this way.
+    while deep:
+        deep = deep.pop()
+
+
+def test_statement_with_nul(driver: Driver, connection: Any, cursor: Any) -> None:
+    if not driver.ours:
+        pytest.skip("psycopg2 sends what comes before it")
+    with pytest.raises(driver.module.ProgrammingError, match="NUL"):
+        cursor.execute("SELECT 'a\0b'")
+    assert not connection.closed
+    assert one(cursor, "SELECT 1") == 1

@@ -33,6 +33,8 @@ SESSION = [
     "CREATE TEMP TABLE t (x int) ON COMMIT DELETE ROWS",
     "SELECT 1 INTO TEMP t",
     "CREATE TEMP VIEW v AS SELECT 1",
+    "CREATE OR REPLACE TEMP VIEW v AS SELECT 1",
+    "CREATE TABLE pg_temp.t (x int)",
     "LOAD 'auto_explain'",
     "DISCARD ALL",
     "RESET ALL",

@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyString};
 
 use crate::db::errors::{raise, translate, utf8};
 use crate::db::rows::Rows;
-use crate::db::session::Session;
+use crate::db::session::{Session, check_text};
 
 /// Runs a statement that copies.
 pub(crate) fn run(
@@ -22,6 +22,7 @@ pub(crate) fn run(
     size: usize,
 ) -> PyResult<Rows> {
     let failed = |failure| translate(py, failure, Some(statement));
+    check_text(statement).map_err(failed)?;
     let copies = match statement::split(statement).as_slice() {
         [only] => only.copies,
         _ => None,

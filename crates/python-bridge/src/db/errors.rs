@@ -14,8 +14,8 @@ pub(crate) fn raise(py: Python<'_>, class: &str, message: &str) -> PyErr {
 /// What became of a statement, or of the attempt to get a connection.
 pub(crate) fn translate(py: Python<'_>, failure: Failure, statement: Option<&str>) -> PyErr {
     let class = match &failure {
-        Failure::Server(error) => return said_by_server(py, error, None, statement),
-        Failure::Connect { server: Some(error), .. } => return said_by_server(py, error, Some(&failure), None),
+        Failure::Server(error, ahead) => return said_by_server(py, error, *ahead, None, statement),
+        Failure::Connect { server: Some(error), .. } => return said_by_server(py, error, 0, Some(&failure), None),
         Failure::Exhausted(_) | Failure::OverLimit { .. } => "PoolTimeout",
         Failure::Role(_) | Failure::Connect { .. } | Failure::Lost { .. } => "OperationalError",
         Failure::Options(_) | Failure::Empty | Failure::Misplaced(_) => "ProgrammingError",
@@ -25,17 +25,23 @@ pub(crate) fn translate(py: Python<'_>, failure: Failure, statement: Option<&str
     raise(py, class, &failure.to_string())
 }
 
-fn said_by_server(py: Python<'_>, error: &DbError, at_connect: Option<&Failure>, statement: Option<&str>) -> PyErr {
+fn said_by_server(
+    py: Python<'_>,
+    error: &DbError,
+    ahead: usize,
+    at_connect: Option<&Failure>,
+    statement: Option<&str>,
+) -> PyErr {
     let make = || {
-        let fields = fields(py, error)?;
+        let fields = fields(py, error, ahead)?;
         let words = at_connect.map(ToString::to_string);
         py.import("ferricorn.db._errors")?.getattr("from_server")?.call1((fields, words, statement))
     };
     make().map_or_else(|error| error, PyErr::from_value)
 }
 
-/// The fields by the names that `diag` has for them.
-fn fields<'py>(py: Python<'py>, error: &DbError) -> PyResult<Bound<'py, PyDict>> {
+/// The fields by the names that `diag` has for them. So many characters came before the statement.
+fn fields<'py>(py: Python<'py>, error: &DbError, ahead: usize) -> PyResult<Bound<'py, PyDict>> {
     let fields = PyDict::new(py);
     fields.set_item("severity", error.severity())?;
     fields.set_item("sqlstate", error.code().code())?;
@@ -43,7 +49,12 @@ fn fields<'py>(py: Python<'py>, error: &DbError) -> PyResult<Bound<'py, PyDict>>
     fields.set_item("message_detail", error.detail())?;
     fields.set_item("message_hint", error.hint())?;
     match error.position() {
-        Some(ErrorPosition::Original(position)) => fields.set_item("statement_position", position.to_string())?,
+        Some(ErrorPosition::Original(position)) => {
+            let position = (*position as usize).saturating_sub(ahead);
+            if position > 0 {
+                fields.set_item("statement_position", position.to_string())?;
+            }
+        }
         Some(ErrorPosition::Internal { position, query }) => {
             fields.set_item("internal_position", position.to_string())?;
             fields.set_item("internal_query", query)?;

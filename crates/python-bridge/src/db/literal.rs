@@ -18,8 +18,20 @@ use pyo3::types::{
 use crate::db::errors::{raise, utf8};
 use crate::db::format::adapters;
 
+/// How deep lists and tuples may be in each other; Postgres has arrays of six dimensions.
+const DEEPEST: usize = 100;
+
 /// Appends a value's literal.
 pub(crate) fn write(value: &Bound<'_, PyAny>, text: &mut String) -> PyResult<()> {
+    write_within(value, text, 0)
+}
+
+/// Appends the literal of a value that is in so many lists and tuples.
+fn write_within(value: &Bound<'_, PyAny>, text: &mut String, depth: usize) -> PyResult<()> {
+    if depth > DEEPEST {
+        let words = format!("lists and tuples are more than {DEEPEST} deep in each other");
+        return Err(raise(value.py(), "DataError", &words));
+    }
     if value.is_none() {
         text.push_str("NULL");
         return Ok(());
@@ -43,10 +55,10 @@ pub(crate) fn write(value: &Bound<'_, PyAny>, text: &mut String) -> PyResult<()>
         return write_float(float, text);
     }
     if let Ok(list) = value.cast::<PyList>() {
-        return write_list(list, text);
+        return write_list(list, text, depth);
     }
     if let Ok(tuple) = value.cast::<PyTuple>() {
-        return write_tuple(tuple, text);
+        return write_tuple(tuple, text, depth);
     }
     if write_moment(value, text)? || write_bytes(value, text)? || write_by_class(value, text)? {
         return Ok(());
@@ -135,8 +147,8 @@ fn write_float(float: &Bound<'_, PyFloat>, text: &mut String) -> PyResult<()> {
     Ok(())
 }
 
-fn write_list(list: &Bound<'_, PyList>, text: &mut String) -> PyResult<()> {
-    if is_all_null(list) {
+fn write_list(list: &Bound<'_, PyList>, text: &mut String, depth: usize) -> PyResult<()> {
+    if is_all_null(list, depth) {
         text.push('\'');
         write_null_array(list, text)?;
         text.push('\'');
@@ -147,15 +159,16 @@ fn write_list(list: &Bound<'_, PyList>, text: &mut String) -> PyResult<()> {
         if number > 0 {
             text.push(',');
         }
-        write(&item, text)?;
+        write_within(&item, text, depth + 1)?;
     }
     text.push(']');
     Ok(())
 }
 
 /// Of an array without values, ARRAY[...] would not know the type.
-fn is_all_null(list: &Bound<'_, PyList>) -> bool {
-    list.iter().all(|item| item.is_none() || item.cast::<PyList>().is_ok_and(is_all_null))
+fn is_all_null(list: &Bound<'_, PyList>, depth: usize) -> bool {
+    let is_null = |inner: &Bound<'_, PyList>| depth < DEEPEST && is_all_null(inner, depth + 1);
+    list.iter().all(|item| item.is_none() || item.cast::<PyList>().is_ok_and(is_null))
 }
 
 fn write_null_array(list: &Bound<'_, PyList>, text: &mut String) -> PyResult<()> {
@@ -173,13 +186,13 @@ fn write_null_array(list: &Bound<'_, PyList>, text: &mut String) -> PyResult<()>
     Ok(())
 }
 
-fn write_tuple(tuple: &Bound<'_, PyTuple>, text: &mut String) -> PyResult<()> {
+fn write_tuple(tuple: &Bound<'_, PyTuple>, text: &mut String, depth: usize) -> PyResult<()> {
     text.push('(');
     for (number, item) in tuple.iter().enumerate() {
         if number > 0 {
             text.push_str(", ");
         }
-        write(&item, text)?;
+        write_within(&item, text, depth + 1)?;
     }
     text.push(')');
     Ok(())
@@ -241,10 +254,9 @@ fn write_by_class(value: &Bound<'_, PyAny>, text: &mut String) -> PyResult<bool>
     if value.is_instance(DECIMAL.import(py, "decimal", "Decimal")?)? {
         let digits = value.str()?;
         match digits.to_str()? {
-            "Infinity" | "-Infinity" => {
-                let _ = write!(text, "'{digits}'::numeric");
-            }
-            digits if digits.ends_with(|last: char| last.is_ascii_digit()) && !digits.contains("NaN") => {
+            "Infinity" => text.push_str("'Infinity'::numeric"),
+            "-Infinity" => text.push_str("'-Infinity'::numeric"),
+            digits if is_number(digits) => {
                 write_number(digits, text);
             }
             _ => text.push_str("'NaN'::numeric"),
@@ -252,14 +264,25 @@ fn write_by_class(value: &Bound<'_, PyAny>, text: &mut String) -> PyResult<bool>
         return Ok(true);
     }
     if value.is_instance(UUID.import(py, "uuid", "UUID")?)? {
-        let _ = write!(text, "'{}'::uuid", value.str()?.to_str()?);
+        write_string(py, value.str()?.to_str()?, text)?;
+        text.push_str("::uuid");
         return Ok(true);
     }
     if value.get_type().module()?.to_str()? == "ipaddress" {
-        let _ = write!(text, "'{}'::inet", value.str()?.to_str()?);
+        // The scope of an IPv6 address may be any text.
+        write_string(py, value.str()?.to_str()?, text)?;
+        text.push_str("::inet");
         return Ok(true);
     }
     Ok(false)
+}
+
+/// Whether these are a number's characters and nothing else: of a subclass its words may be anything.
+fn is_number(digits: &str) -> bool {
+    digits.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.'))
+        && digits.ends_with(|last: char| last.is_ascii_digit())
+        && digits.chars().all(|one| one.is_ascii_digit() || matches!(one, '-' | '+' | '.' | 'E' | 'e'))
+        && !digits.contains("--")
 }
 
 /// Objects that say themselves what they are in SQL.

@@ -116,9 +116,8 @@ impl Session {
             mem::forget(lease);
             return None;
         }
-        let unfinished = lease.transaction() != Transaction::None;
-        let taken = lease.give_back();
-        if unfinished {
+        let (taken, unsent) = lease.give_back();
+        if unsent {
             self.place.flush(py);
         }
         taken
@@ -136,8 +135,17 @@ impl Session {
     }
 }
 
+/// Text for the server ends at a NUL: what follows would be something else to it.
+pub(crate) fn check_text(text: &str) -> Result<(), Failure> {
+    match text.contains('\0') {
+        true => Err(Failure::Misplaced("a statement cannot contain NUL (0x00) characters")),
+        false => Ok(()),
+    }
+}
+
 /// Looks at statements before they are sent; says whether they control the transaction themselves.
 fn prepare(lease: &mut Lease, text: &str) -> Result<bool, Failure> {
+    check_text(text)?;
     let statements = statement::split(text);
     if statements.is_empty() {
         return Err(Failure::Empty);
@@ -255,7 +263,11 @@ impl Session {
         query: &Bound<'py, PyAny>,
         values: &Bound<'py, PyAny>,
     ) -> PyResult<u64> {
-        let alone = self.lock(py).opening.is_none() && self.transaction() == 0;
+        let alone = {
+            let state = self.lock(py);
+            let idle = state.lease.as_ref().is_some_and(|lease| lease.transaction() == Transaction::None);
+            state.opening.is_none() && idle
+        };
         let (mut page, mut total) = (String::new(), 0);
         for row in values.try_iter()? {
             let text = format::complete(py, query, Some(&row?))?;
@@ -327,9 +339,15 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(lease) = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).lease.take() else { return };
         if self.owner != ProcessId::current() {
-            mem::forget(state.lease.take());
+            mem::forget(lease);
+            return;
+        }
+        let (_, unsent) = lease.give_back();
+        if unsent {
+            // At the interpreter's end nothing is flushed: the sockets go with the process.
+            Python::try_attach(|py| self.place.flush(py));
         }
     }
 }

@@ -62,7 +62,7 @@ impl Place {
     /// Lets what was queued go out.
     pub(crate) fn flush(&self, py: Python<'_>) {
         match self {
-            Self::Home(home) => detached(py, || home.wait(turn())),
+            Self::Home(home) => detached(py, || home.turn()),
             Self::Worker => {
                 if let Some(exchange) = call::exchange() {
                     detached(py, || exchange.drive(pin!(turn())));
