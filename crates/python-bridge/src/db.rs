@@ -19,6 +19,7 @@ mod moment;
 pub(crate) mod process;
 mod rows;
 mod session;
+mod turn;
 mod types;
 mod wait;
 

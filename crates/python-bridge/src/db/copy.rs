@@ -1,4 +1,5 @@
-//! Data in bulk: `COPY`, to and from file objects of Python's.
+//! Data in bulk: `COPY`, to and from file objects of Python's. From its first word to its last nobody else has the connection:
+//! the server would take what comes between for data, or for an end of the copy.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use pyo3::types::{PyBytes, PyString};
 
 use crate::db::errors::{raise, translate, utf8};
 use crate::db::rows::Rows;
-use crate::db::session::{Session, check_text};
+use crate::db::session::{Session, State, check_text};
 
 /// Runs a statement that copies.
 pub(crate) fn run(
@@ -27,8 +28,10 @@ pub(crate) fn run(
         [only] => only.copies,
         _ => None,
     };
+    let mut turn = session.turn(py)?;
+    let state = &mut *turn;
     // The copy is prepared and then run: both must meet the same session.
-    let alone = session.run(py, async |lease, opening| {
+    let alone = session.run_in(py, state, async |lease, opening| {
         let alone = opening.is_none()
             && lease.transaction() == Transaction::None
             && lease.options().mode == PoolMode::Transaction;
@@ -36,8 +39,8 @@ pub(crate) fn run(
     })?;
     let alone = alone.map_err(failed)?;
     let copied = match copies {
-        Some(Copy::In) => take_from(session, py, statement, file, size),
-        Some(Copy::Out) => give_to(session, py, statement, file),
+        Some(Copy::In) => take_from(session, state, py, statement, file, size),
+        Some(Copy::Out) => give_to(session, state, py, statement, file),
         None => Err(raise(
             py,
             "ProgrammingError",
@@ -46,25 +49,26 @@ pub(crate) fn run(
     };
     if alone {
         let words = if matches!(copied, Ok(Ok(_))) { "COMMIT" } else { "ROLLBACK" };
-        session.run(py, async |lease, _| lease.query(None, words).await.map(drop))?.map_err(failed)?;
+        session.run_in(py, state, async |lease, _| lease.query(None, words).await.map(drop))?.map_err(failed)?;
     }
     copied?.map(|answer| Rows::new(answer, statement.to_owned(), Arc::default())).map_err(failed)
 }
 
 fn take_from(
     session: &Session,
+    state: &mut State,
     py: Python<'_>,
     statement: &str,
     file: &Bound<'_, PyAny>,
     size: usize,
 ) -> PyResult<Result<Answer, Failure>> {
-    let mut sink = match session.run(py, async |lease, opening| lease.copy_in(opening, statement).await)? {
+    let mut sink = match session.run_in(py, state, async |lease, opening| lease.copy_in(opening, statement).await)? {
         Ok(sink) => sink,
         Err(failure) => return Ok(Err(failure)),
     };
-    let sent = send_file(session, py, &mut sink, file, size);
+    let sent = send_file(session, state, py, &mut sink, file, size);
     let complete = matches!(sent, Ok(true));
-    let finished = session.run(py, async move |lease, _| lease.finish_copy(sink, complete).await)?;
+    let finished = session.run_in(py, state, async move |lease, _| lease.finish_copy(sink, complete).await)?;
     // What the file has raised is to be seen. That the server takes no more is its own last word's to explain.
     sent.map(|_| finished)
 }
@@ -72,6 +76,7 @@ fn take_from(
 /// Says whether the server has taken it all.
 fn send_file(
     session: &Session,
+    state: &mut State,
     py: Python<'_>,
     sink: &mut CopyIn,
     file: &Bound<'_, PyAny>,
@@ -86,7 +91,7 @@ fn send_file(
         if bytes.is_empty() {
             return Ok(true);
         }
-        if session.run(py, async |lease, _| lease.send_copy(sink, bytes).await)?.is_err() {
+        if session.run_in(py, state, async |lease, _| lease.send_copy(sink, bytes).await)?.is_err() {
             return Ok(false);
         }
     }
@@ -94,20 +99,21 @@ fn send_file(
 
 fn give_to(
     session: &Session,
+    state: &mut State,
     py: Python<'_>,
     statement: &str,
     file: &Bound<'_, PyAny>,
 ) -> PyResult<Result<Answer, Failure>> {
-    let mut stream = match session.run(py, async |lease, opening| lease.copy_out(opening, statement).await)? {
+    let mut stream = match session.run_in(py, state, async |lease, opening| lease.copy_out(opening, statement).await)? {
         Ok(stream) => stream,
         Err(failure) => return Ok(Err(failure)),
     };
     let textual = file.is_instance(&py.import("io")?.getattr("TextIOBase")?)?;
     loop {
-        match session.run(py, async |lease, _| lease.next_copied(&mut stream).await)? {
+        match session.run_in(py, state, async |lease, _| lease.next_copied(&mut stream).await)? {
             Ok(Some(piece)) if textual => file.call_method1("write", (utf8(py, &piece)?,))?,
             Ok(Some(piece)) => file.call_method1("write", (PyBytes::new(py, &piece),))?,
-            Ok(None) => return session.run(py, async |lease, _| Ok(lease.last_answer())),
+            Ok(None) => return session.run_in(py, state, async |lease, _| Ok(lease.last_answer())),
             Err(failure) => return Ok(Err(failure)),
         };
     }

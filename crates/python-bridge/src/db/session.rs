@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use ferricorn_pool::lease::Residue;
@@ -15,6 +15,7 @@ use crate::db::decode::Arrays;
 use crate::db::errors::{raise, translate};
 use crate::db::process::{self, Said, pools};
 use crate::db::rows::Rows;
+use crate::db::turn::{Turn, Turns};
 use crate::db::types::{self, Types};
 use crate::db::wait::Place;
 use crate::db::{call, copy, format};
@@ -30,7 +31,7 @@ const PAGE: usize = 64 * 1024;
 /// See the module.
 #[pyclass(frozen, module = "ferricorn._ferricorn.db")]
 pub(crate) struct Session {
-    state: Mutex<State>,
+    state: Turns<State>,
     place: Place,
     canceller: Canceller,
     types: Types,
@@ -38,7 +39,7 @@ pub(crate) struct Session {
     owner: ProcessId,
 }
 
-struct State {
+pub(crate) struct State {
     /// Gone once it is given back.
     lease: Option<Lease>,
     /// What opens a transaction; `None` for autocommit.
@@ -46,12 +47,13 @@ struct State {
 }
 
 impl Session {
-    /// Never waits with the GIL held.
-    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        match self.state.try_lock() {
-            Ok(state) => state,
-            Err(_) => detached(py, || self.state.lock().unwrap_or_else(PoisonError::into_inner)),
+    /// The use of the connection, for one thread at a time. In a forked process the lock may be one that nobody lets go of.
+    pub(crate) fn turn(&self, py: Python<'_>) -> PyResult<Turn<'_, State>> {
+        if self.owner != ProcessId::current() {
+            let words = "this connection belongs to the process that this one was forked from: take another";
+            return Err(raise(py, "InterfaceError", words));
         }
+        self.state.wait(py)
     }
 
     /// Does something with the lease, and waits for its end.
@@ -60,12 +62,18 @@ impl Session {
         py: Python<'_>,
         work: impl AsyncFnOnce(&mut Lease, Option<&str>) -> Result<T, Failure>,
     ) -> PyResult<Result<T, Failure>> {
-        if self.owner != ProcessId::current() {
-            let words = "this connection belongs to the process that this one was forked from: take another";
-            return Err(raise(py, "InterfaceError", words));
-        }
-        let mut state = self.lock(py);
-        let State { lease, opening } = &mut *state;
+        let mut turn = self.turn(py)?;
+        self.run_in(py, &mut turn, work)
+    }
+
+    /// The same as one of several things that nobody else's may come between.
+    pub(crate) fn run_in<T>(
+        &self,
+        py: Python<'_>,
+        state: &mut State,
+        work: impl AsyncFnOnce(&mut Lease, Option<&str>) -> Result<T, Failure>,
+    ) -> PyResult<Result<T, Failure>> {
+        let State { lease, opening } = state;
         let lease = lease.as_mut().ok_or_else(|| raise(py, "InterfaceError", "connection already closed"))?;
         let opening = opening.as_deref().filter(|_| lease.transaction() == Transaction::None);
         self.place.wait(py, Some(&self.canceller), pin!(work(lease, opening)))
@@ -78,18 +86,17 @@ impl Session {
             let control = prepare(lease, text)?;
             lease.query(opening.filter(|_| !control), text).await
         })?;
-        self.note_slow(py, began, text, template);
+        self.note_slow(py, began, text, template)?;
         ended.map_err(|failure| translate(py, failure, Some(text)))
     }
 
-    fn note_slow(&self, py: Python<'_>, began: Instant, text: &str, template: Option<&str>) {
+    fn note_slow(&self, py: Python<'_>, began: Instant, text: &str, template: Option<&str>) -> PyResult<()> {
         let elapsed = began.elapsed();
-        let state = self.lock(py);
-        let Some(threshold) = state.lease.as_ref().and_then(|lease| lease.options().slow_query) else { return };
-        drop(state);
-        if elapsed >= threshold {
+        let threshold = self.turn(py)?.lease.as_ref().and_then(|lease| lease.options().slow_query);
+        if threshold.is_some_and(|threshold| elapsed >= threshold) {
             format::log_slow(py, elapsed, text, template, call::request().as_deref());
         }
+        Ok(())
     }
 
     /// The array types of the database's own among the columns; it is asked for those that are not known.
@@ -110,27 +117,31 @@ impl Session {
     }
 
     /// Gives the connection back, if it is still out.
-    fn give_back(&self, py: Python<'_>) -> Option<ferricorn_pool::Place> {
-        let lease = self.lock(py).lease.take()?;
+    fn give_back(&self, py: Python<'_>) -> PyResult<Option<ferricorn_pool::Place>> {
         if self.owner != ProcessId::current() {
-            mem::forget(lease);
-            return None;
+            mem::forget(self.state.now().and_then(|mut state| state.lease.take()));
+            return Ok(None);
         }
+        let Some(lease) = self.turn(py)?.lease.take() else { return Ok(None) };
         let (taken, unsent) = lease.give_back();
         if unsent {
             self.place.flush(py);
         }
-        taken
+        Ok(taken)
     }
 
     /// The request in which it was taken is over.
     pub(crate) fn reclaim(&self, py: Python<'_>) {
-        if let Some(taken) = self.give_back(py) {
-            let request = call::request().unwrap_or_default();
-            log::warn!(
-                "A database connection was not closed by the end of {request}: it is rolled back and returned to the pool \
-                 (taken at {taken})"
-            );
+        match self.give_back(py) {
+            Ok(Some(taken)) => {
+                let request = call::request().unwrap_or_default();
+                log::warn!(
+                    "A database connection was not closed by the end of {request}: it is rolled back and returned to the \
+                     pool (taken at {taken})"
+                );
+            }
+            Ok(None) => {}
+            Err(error) => log::error!("A database connection was not returned to the pool: {error}"),
         }
     }
 }
@@ -195,7 +206,7 @@ impl Session {
         let lease = place.wait(py, None, pin!(lend))?;
         let lease = lease.map_err(|failure| translate(py, failure, None))?;
         let canceller = lease.canceller();
-        let state = Mutex::new(State { lease: Some(lease), opening: Some("BEGIN".into()) });
+        let state = Turns::new(State { lease: Some(lease), opening: Some("BEGIN".into()) });
         let session =
             Bound::new(py, Self { state, place, canceller, types: pools.types, owner: ProcessId::current() })?;
         call::note(&session);
@@ -203,26 +214,28 @@ impl Session {
     }
 
     /// Gives the connection back.
-    fn close(&self, py: Python<'_>) {
-        if self.give_back(py).is_some() {
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if self.give_back(py)?.is_some() {
             call::forget(self);
         }
+        Ok(())
     }
 
     /// 0 while it is open, 1 once it was closed, 2 if it has broken. Does not wait for a statement.
     #[getter]
     fn closed(&self) -> u8 {
-        match self.state.try_lock().as_deref() {
-            Ok(State { lease: None, .. }) => 1,
-            Ok(State { lease: Some(lease), .. }) if lease.is_broken() => 2,
+        match self.state.now().as_deref() {
+            Some(State { lease: None, .. }) => 1,
+            Some(State { lease: Some(lease), .. }) if lease.is_broken() => 2,
             _ => 0,
         }
     }
 
     /// What opens a transaction; None for autocommit.
     #[setter]
-    fn set_opening(&self, py: Python<'_>, opening: Option<&str>) {
-        self.lock(py).opening = opening.map(Arc::from);
+    fn set_opening(&self, py: Python<'_>, opening: Option<&str>) -> PyResult<()> {
+        self.turn(py)?.opening = opening.map(Arc::from);
+        Ok(())
     }
 
     /// Puts values into a statement.
@@ -264,7 +277,7 @@ impl Session {
         values: &Bound<'py, PyAny>,
     ) -> PyResult<u64> {
         let alone = {
-            let state = self.lock(py);
+            let state = self.turn(py)?;
             let idle = state.lease.as_ref().is_some_and(|lease| lease.transaction() == Transaction::None);
             state.opening.is_none() && idle
         };
@@ -293,7 +306,7 @@ impl Session {
     /// As libpq has it: 0 without a transaction, 1 while a statement runs, 2 in a transaction, 3 in one that has failed, 4
     /// without a connection. Does not wait for a statement.
     fn transaction(&self) -> u8 {
-        let Ok(state) = self.state.try_lock() else { return 1 };
+        let Some(state) = self.state.now() else { return 1 };
         match state.lease.as_ref().filter(|lease| !lease.is_broken()).map(Lease::transaction) {
             Some(Transaction::None) => 0,
             Some(Transaction::Open) => 2,
@@ -303,26 +316,27 @@ impl Session {
     }
 
     /// A parameter of the session's that the server reports.
-    fn parameter(&self, py: Python<'_>, name: &str) -> Option<String> {
-        self.lock(py).lease.as_ref().and_then(|lease| lease.parameter(name))
+    fn parameter(&self, py: Python<'_>, name: &str) -> PyResult<Option<String>> {
+        Ok(self.turn(py)?.lease.as_ref().and_then(|lease| lease.parameter(name)))
     }
 
     /// The server's process.
-    fn process(&self, py: Python<'_>) -> Option<i32> {
-        self.lock(py).lease.as_ref().map(Lease::process)
+    fn process(&self, py: Python<'_>) -> PyResult<Option<i32>> {
+        Ok(self.turn(py)?.lease.as_ref().map(Lease::process))
     }
 
     /// What the server has remarked since this was asked last.
-    fn take_notices(&self, py: Python<'_>) -> Vec<String> {
-        self.lock(py).lease.as_ref().map(Lease::take_notices).unwrap_or_default()
+    fn take_notices(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.turn(py)?.lease.as_ref().map(Lease::take_notices).unwrap_or_default())
     }
 
     /// Host, port, database and user.
-    fn facts(&self, py: Python<'_>) -> Option<(String, u16, String, String)> {
-        let state = self.lock(py);
-        let lease = state.lease.as_ref()?;
-        let ((host, port), options) = (lease.address().clone(), lease.options());
-        Some((host, port, options.database().to_owned(), options.user().to_owned()))
+    fn facts(&self, py: Python<'_>) -> PyResult<Option<(String, u16, String, String)>> {
+        let state = self.turn(py)?;
+        Ok(state.lease.as_ref().map(|lease| {
+            let ((host, port), options) = (lease.address().clone(), lease.options());
+            (host, port, options.database().to_owned(), options.user().to_owned())
+        }))
     }
 }
 
@@ -339,7 +353,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(lease) = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).lease.take() else { return };
+        let Some(lease) = self.state.get_mut().lease.take() else { return };
         if self.owner != ProcessId::current() {
             mem::forget(lease);
             return;
