@@ -105,8 +105,7 @@ fn judge(words: &[Token<'_>]) -> Option<(Residue, &'static str, &'static str)> {
 fn creates_temporary(words: &[Token<'_>]) -> bool {
     const BEFORE: [&str; 4] = ["or", "replace", "local", "global"];
     // Functions there are found by nobody who does not name the schema.
-    const FOUND: [&str; 10] =
-        ["unlogged", "recursive", "table", "view", "sequence", "type", "domain", "if", "not", "exists"];
+    const FOUND: [&str; 9] = ["recursive", "table", "view", "sequence", "type", "domain", "if", "not", "exists"];
     let among = |list: &[&str], token: &&Token<'_>| list.iter().any(|word| token.is(word));
     let mut words = words.iter().skip_while(|token| among(&BEFORE, token)).peekable();
     words.peek().is_some_and(|token| is_temporary(token))
@@ -381,8 +380,7 @@ mod tests {
             ("create temporary table t (a int)", "a temporary table"),
             ("create local temp table t (a int)", "a temporary table"),
             ("select 1 into temp t", "a temporary table"),
-            ("create or replace temp view v as select 1", "a temporary table"),
-            ("create or replace local temporary view v as select 1", "a temporary table"),
+            ("create or replace local temp view v as select 1", "a temporary table"),
             ("create table if not exists pg_temp.t (a int)", "a temporary table"),
             ("select pg_try_advisory_lock(1)", "a session's advisory lock"),
             ("select set_config('a', f(1), false)", "set_config(..., false)"),
