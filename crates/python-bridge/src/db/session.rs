@@ -3,7 +3,7 @@
 use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferricorn_pool::lease::Residue;
 use ferricorn_pool::{Answer, Canceller, Failure, Lease, PoolMode, Transaction, statement};
@@ -35,6 +35,8 @@ pub(crate) struct Session {
     place: Place,
     canceller: Canceller,
     types: Types,
+    /// From which a statement is slow; kept here, as nobody is to wait for his turn to know it.
+    slow_query: Option<Duration>,
     /// The process that took it; its forks have no part in it.
     owner: ProcessId,
 }
@@ -86,17 +88,15 @@ impl Session {
             let control = prepare(lease, text)?;
             lease.query(opening.filter(|_| !control), text).await
         })?;
-        self.note_slow(py, began, text, template)?;
+        self.note_slow(py, began, text, template);
         ended.map_err(|failure| translate(py, failure, Some(text)))
     }
 
-    fn note_slow(&self, py: Python<'_>, began: Instant, text: &str, template: Option<&str>) -> PyResult<()> {
+    fn note_slow(&self, py: Python<'_>, began: Instant, text: &str, template: Option<&str>) {
         let elapsed = began.elapsed();
-        let threshold = self.turn(py)?.lease.as_ref().and_then(|lease| lease.options().slow_query);
-        if threshold.is_some_and(|threshold| elapsed >= threshold) {
+        if self.slow_query.is_some_and(|threshold| elapsed >= threshold) {
             format::log_slow(py, elapsed, text, template, call::request().as_deref());
         }
-        Ok(())
     }
 
     /// The array types of the database's own among the columns; it is asked for those that are not known.
@@ -206,9 +206,12 @@ impl Session {
         let lease = place.wait(py, None, pin!(lend))?;
         let lease = lease.map_err(|failure| translate(py, failure, None))?;
         let canceller = lease.canceller();
+        let slow_query = lease.options().slow_query;
         let state = Turns::new(State { lease: Some(lease), opening: Some("BEGIN".into()) });
-        let session =
-            Bound::new(py, Self { state, place, canceller, types: pools.types, owner: ProcessId::current() })?;
+        let session = Bound::new(
+            py,
+            Self { state, place, canceller, types: pools.types, slow_query, owner: ProcessId::current() },
+        )?;
         call::note(&session);
         Ok(session)
     }
