@@ -130,8 +130,13 @@ fn a_second_hup_supersedes_the_first() {
     only_ferricorn!(AT_ONCE);
     for args in ["--workers 2", "--workers 2 --preload"] {
         let app = |text: &str| format!("from specs import make\n{text}\napplication = make('any')\n");
-        let server = Launch::app("changing").file("changing.py", &app("")).args(args).start();
+        let first = app("import os\nopen(f'read-{os.getpid()}', 'w').close()");
+        let server = Launch::app("changing").file("changing.py", &first).args(args).start();
         let old = server.wait_workers(2);
+        // What a worker has not read yet it would read as it is written below. With --preload the mold has read it for all.
+        for worker in old.iter().filter(|_| !args.contains("preload")) {
+            server.wait_for("the import", || server.workdir().has(&format!("read-{worker}")).then_some(()));
+        }
         let hangs = "import time\nopen('hanging', 'w').close()\nwhile True:\n    time.sleep(0.01)";
         server.write("changing.py", &app(hangs));
         server.signal(Signal::SIGHUP);
