@@ -14,6 +14,8 @@ const LIVELY: u64 = 10;
 pub(crate) struct Rest {
     /// The tick at which it became idle.
     idle_since: Cell<Option<u64>>,
+    /// It has had a request.
+    used: Cell<bool>,
     /// Its last request came soon after the one before.
     lively: Cell<bool>,
     /// It is to do without hyper until there is something to read.
@@ -37,7 +39,8 @@ impl Rest {
     /// Something has been read.
     pub(crate) fn end(&self, tick: u64) {
         if let Some(since) = self.idle_since.take() {
-            self.lively.set(tick - since < LIVELY);
+            // The first one says nothing yet: it comes when the connection does.
+            self.lively.set(self.used.replace(true) && tick - since < LIVELY);
         }
         self.due.set(false);
     }
@@ -84,17 +87,22 @@ mod tests {
         assert!(rest.due.get(), "nothing is known of it");
         rest.end(5);
         rest.begin(5);
+        assert!(rest.due.get(), "it has had one request");
+        rest.end(14);
+        rest.begin(14);
         assert!(!rest.due.get(), "it is lively");
-        rest.end(15);
-        rest.begin(15);
-        assert!(rest.due.get(), "it was not");
+        rest.end(24);
+        rest.begin(24);
+        assert!(rest.due.get(), "it is no more");
     }
 
     #[test]
     fn who_stops_is_put_to_rest() {
         let rest = Rest::default();
-        rest.begin(1);
-        rest.end(2);
+        for _ in 0..2 {
+            rest.begin(2);
+            rest.end(2);
+        }
         rest.begin(2);
         *rest.task.borrow_mut() = Some(Waker::noop().clone());
         rest.look(11);
