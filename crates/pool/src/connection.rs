@@ -20,7 +20,7 @@ use crate::lease::Answer;
 use crate::options::Options;
 use crate::role::{self, Role};
 use crate::server::{self, Part};
-use crate::tap::SharedJournal;
+use crate::tap::{SharedJournal, Transaction};
 
 /// After this long without use, the server is asked whether it is still there before the connection is lent.
 const TRUSTED: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ const MOST_NOTICES: usize = 50;
 /// A connection to Postgres, which may be used as deadpool's or tokio-postgres's client.
 #[derive(Debug)]
 pub struct Connection {
-    client: ClientWrapper,
+    pub(crate) client: ClientWrapper,
     pub(crate) journal: SharedJournal,
     pub(crate) notices: Notices,
     pub(crate) options: Arc<Options>,
@@ -39,6 +39,9 @@ pub struct Connection {
     last_used: Instant,
     /// A statement was sent and its answer has not been read to the end.
     pub(crate) in_flight: bool,
+    /// Somebody has used tokio-postgres's client as he liked, or has dropped a statement before its end: what the server does
+    /// because of it may be yet to come.
+    pub(crate) unsure: AtomicBool,
 }
 
 impl Connection {
@@ -49,7 +52,16 @@ impl Connection {
         options: Arc<Options>,
         place: (String, u16),
     ) -> Self {
-        Self { client, journal, notices, options, place, last_used: Instant::now(), in_flight: false }
+        Self {
+            client,
+            journal,
+            notices,
+            options,
+            place,
+            last_used: Instant::now(),
+            in_flight: false,
+            unsure: AtomicBool::new(false),
+        }
     }
 
     /// Host, port and database.
@@ -96,6 +108,16 @@ impl Connection {
         Ok(answer)
     }
 
+    /// Waits until the server has done everything that it was sent, and takes back what is open then. A `BEGIN` whose sender
+    /// did not wait for it is as good as any.
+    async fn settle(&self) -> Result<(), Error> {
+        self.client.batch_execute("").await?;
+        if self.journal.lock().transaction != Transaction::None {
+            self.client.batch_execute("ROLLBACK").await?;
+        }
+        Ok(())
+    }
+
     /// How long nobody has used it.
     pub(crate) fn rested(&self) -> Duration {
         self.last_used.elapsed()
@@ -112,6 +134,7 @@ impl Deref for Connection {
     type Target = ClientWrapper;
 
     fn deref(&self) -> &ClientWrapper {
+        self.unsure.store(true, Ordering::Relaxed);
         &self.client
     }
 }
@@ -204,11 +227,17 @@ impl Manager for Connector {
         for _ in 0..2 {
             tokio::task::yield_now().await;
         }
-        if connection.is_closed() {
+        if connection.client.is_closed() {
             return Err(RecycleError::message("closed"));
         }
+        if std::mem::take(connection.unsure.get_mut()) {
+            match timeout(self.options.connect_timeout, connection.settle()).await {
+                Ok(Ok(())) => {}
+                _ => return Err(RecycleError::message("what was sent before did not come to its end")),
+            }
+        }
         if connection.last_used.elapsed() > TRUSTED {
-            match timeout(self.options.connect_timeout, connection.check_connection()).await {
+            match timeout(self.options.connect_timeout, connection.client.check_connection()).await {
                 Ok(Ok(())) => {}
                 _ => return Err(RecycleError::message("no answer")),
             }

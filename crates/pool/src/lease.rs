@@ -129,14 +129,14 @@ impl Lease {
         journal.tag.is_none()
             && journal.transaction == Transaction::None
             && error.code().is_some_and(|code| !code.code().starts_with(INTERVENTION))
-            && !self.connection().is_closed()
+            && !self.connection().client.is_closed()
     }
 
     /// `COPY ... FROM STDIN`: a sink for the data, which [`finish_copy`](Self::finish_copy) closes.
     pub async fn copy_in(&mut self, opening: Option<&str>, statement: &str) -> Result<CopyIn, Failure> {
         self.open(opening).await?;
         self.begin();
-        let sink = self.connection().copy_in::<_, Bytes>(statement).await;
+        let sink = self.connection().client.copy_in::<_, Bytes>(statement).await;
         match sink {
             Ok(sink) => Ok(Box::pin(sink)),
             Err(error) => self.end_copy(Err(error)).await,
@@ -158,7 +158,7 @@ impl Lease {
             self.end_copy(finished).await?;
         } else {
             drop(sink);
-            let settled = self.connection().batch_execute("").await;
+            let settled = self.connection().client.batch_execute("").await;
             self.end(settled)?;
         }
         let tag = self.connection().journal.lock().tag.take();
@@ -169,7 +169,7 @@ impl Lease {
     pub async fn copy_out(&mut self, opening: Option<&str>, statement: &str) -> Result<CopyOut, Failure> {
         self.open(opening).await?;
         self.begin();
-        let stream = self.connection().copy_out(statement).await;
+        let stream = self.connection().client.copy_out(statement).await;
         match stream {
             Ok(stream) => Ok(Box::pin(stream)),
             Err(error) => self.end_copy(Err(error)).await,
@@ -202,7 +202,7 @@ impl Lease {
     async fn end_copy<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Failure> {
         if outcome.as_ref().is_err_and(|error| error.as_db_error().is_some()) {
             // If this fails, so has the connection, which the outcome tells.
-            let _ = self.connection().batch_execute("").await;
+            let _ = self.connection().client.batch_execute("").await;
         }
         self.end(outcome)
     }
@@ -222,7 +222,7 @@ impl Lease {
 
     fn translate(&self, error: Error, ahead: usize) -> Failure {
         match error.as_db_error() {
-            Some(server) if !self.connection().is_closed() => Failure::Server(Box::new(server.clone()), ahead),
+            Some(server) if !self.connection().client.is_closed() => Failure::Server(Box::new(server.clone()), ahead),
             _ => Failure::Lost { target: self.connection().target(), reason: in_words(&error) },
         }
     }
@@ -234,7 +234,7 @@ impl Lease {
 
     /// Whether the connection has broken.
     pub fn is_broken(&self) -> bool {
-        self.connection().is_closed()
+        self.connection().client.is_closed()
     }
 
     /// A parameter of the session's that the server reports: `TimeZone`.
@@ -295,17 +295,17 @@ impl Lease {
         let transaction = lent.journal.lock().transaction;
         // A request to cancel that is on its way would end the next borrower's statement.
         let uncancelled = self.canceller.retire();
-        if lent.in_flight || lent.is_closed() || !uncancelled || self.residue == Residue::Everything {
+        if lent.in_flight || lent.client.is_closed() || !uncancelled || self.residue == Residue::Everything {
             drop(retire(lent));
             return true;
         }
         // One poll sends them. Nobody waits for the answers: statements are answered in their order.
         if transaction != Transaction::None {
-            let _ = lent.batch_execute("ROLLBACK").now_or_never();
+            let _ = lent.client.batch_execute("ROLLBACK").now_or_never();
             lent.journal.lock().transaction = Transaction::None;
         }
         if self.residue == Residue::Settings {
-            let _ = lent.batch_execute(FORGET).now_or_never();
+            let _ = lent.client.batch_execute(FORGET).now_or_never();
         }
         lent.rests();
         transaction != Transaction::None || self.residue != Residue::None

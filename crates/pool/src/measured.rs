@@ -2,6 +2,7 @@
 //! slow.
 
 use std::panic::Location;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::types::{ToSql, Type};
@@ -25,7 +26,7 @@ impl Connection {
         statement: &str,
         parameters: &[Typed<'_>],
     ) -> impl Future<Output = Result<Vec<Row>, Error>> + Send {
-        let work = async move || (**self).query_typed(statement, parameters).await;
+        let work = async move || self.client.query_typed(statement, parameters).await;
         self.measured(statement, Location::caller(), work())
     }
 
@@ -36,7 +37,7 @@ impl Connection {
         statement: &str,
         parameters: &[Typed<'_>],
     ) -> impl Future<Output = Result<u64, Error>> + Send {
-        let work = async move || (**self).execute_typed(statement, parameters).await;
+        let work = async move || self.client.execute_typed(statement, parameters).await;
         self.measured(statement, Location::caller(), work())
     }
 
@@ -47,7 +48,10 @@ impl Connection {
         work: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<T, Error> {
         let began = Instant::now();
+        // Whoever drops this before its end leaves it so.
+        let was_unsure = self.unsure.swap(true, Ordering::Relaxed);
         let ended = work.await;
+        self.unsure.store(was_unsure, Ordering::Relaxed);
         let took = began.elapsed();
         if let Some(board) = server::board() {
             board.ran(took, ended.is_err());

@@ -91,3 +91,11 @@ def test_budget_of_the_whole_server(cluster: Cluster) -> None:
                 counts.append(connections(cluster, "budget"))
             assert {one.result()[0] for one in asked} == {200}
         assert 1 <= max(counts) <= 2
+
+
+def test_transaction_of_a_statement_that_nobody_waited_for(cluster: Cluster) -> None:
+    """A handler that is dropped at its deadline may have sent BEGIN: the next borrower is in no transaction for it."""
+    run = ["cargo", "run", "--quiet", "--locked", "--package", "ferricorn", "--example", "forsaken"]
+    environment = {**os.environ, "DATABASE_URL": cluster.url(DATABASE), "DB_POOL_MAX": "1"}
+    found = subprocess.run(run, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True)
+    assert found.stdout == "None\n"
