@@ -1,7 +1,7 @@
 """What the Rust side gives to Python: the program, and the objects of a WSGI call."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from types import FrameType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any, Final, Protocol, TypeAlias, TypedDict, final
 
 from ferricorn.app.base import BaseApplication
@@ -12,6 +12,8 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 VERSION: Final[str]
+# What ferricorn.db is made of.
+db: Final[ModuleType]
 
 def main(
     program: str, arguments: Sequence[str], command: Sequence[str], application: BaseApplication | None = None

@@ -16,7 +16,8 @@ IN_FILES: dict[str, tuple[str, ...]] = {
     "workers": NUMBERS,
     "worker_class": ("'sync'", "'gthread'", "'gunicorn.workers.sync.SyncWorker'", "gthread.ThreadWorker"),
     "threads": ("1", "'7'", "0", "True", "1000"),
-    "worker_connections": NUMBERS,
+    # None at all ends the start here.
+    "worker_connections": NUMBERS[1:],
     "max_requests": NUMBERS,
     "max_requests_jitter": NUMBERS,
     "timeout": NUMBERS,
@@ -134,6 +135,7 @@ BY_FLAG: dict[str, tuple[str, ...]] = {
     "bind": ("127.0.0.1:1", "unix:x", "[::1]:2", "localhost"),
     "worker_class": ("sync", "gthread", "gunicorn.workers.gthread.ThreadWorker"),
     "threads": ("1", "0", "4"),
+    "worker_connections": ("7", "1000000"),
     "reload_engine": ("auto", "poll", "inotify"),
     "reload_extra_files": ("extra.txt", "*.txt"),
     "user": ("0", "root"),

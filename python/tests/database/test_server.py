@@ -213,7 +213,7 @@ def test_start_says_how_many_connections_there_may_be(cluster: Cluster) -> None:
 
 
 def test_preloaded_application_does_not_connect(cluster: Cluster) -> None:
-    application = APPLICATION + "\ntry:\n    db.connect()\nexcept db.Error as error:\n    print('REFUSED', error)\n"
+    application = APPLICATION + "\ntry:\n    db.connect()\nexcept db.Error as error:\n    print('REFUSED', error, flush=True)\n"
     with Serving(cluster.url(), "--preload", application=application) as server:
         server.wait_until("it is refused", lambda: server.lines("REFUSED", "worker"))
         assert server.get("/pid")[0] == 200
