@@ -113,14 +113,7 @@ fn poll_next(
     context: &mut Context<'_>,
 ) -> Poll<Option<io::Result<Accepted>>> {
     match shared.phase() {
-        Phase::Serving if shared.may_accept(number, context.waker()) => {
-            let accepted = acceptor.poll_accept(context);
-            if accepted.is_pending() {
-                shared.nothing_waits(number);
-            }
-            accepted.map(Some)
-        }
-        Phase::Serving => Poll::Pending,
+        Phase::Serving => shared.poll_taken(number, context, |context| acceptor.poll_accept(context)).map(Some),
         Phase::Draining { .. } | Phase::Leaving => Poll::Ready(None),
     }
 }

@@ -58,14 +58,7 @@ impl Takeover {
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Arrival>>> {
         match shared.phase() {
-            Phase::Serving if shared.may_accept(number, context.waker()) => {
-                let taken = self.poll_take(context);
-                if taken.is_pending() {
-                    shared.nothing_waits(number);
-                }
-                taken.map(Some)
-            }
-            Phase::Serving => Poll::Pending,
+            Phase::Serving => shared.poll_taken(number, context, |context| self.poll_take(context)).map(Some),
             // The queue itself is asked: what the runtime knows of it may be older than what has been put there.
             Phase::Draining { .. } => Poll::Ready(self.take().transpose()),
             Phase::Leaving => Poll::Ready(None),

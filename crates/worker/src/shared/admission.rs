@@ -1,6 +1,6 @@
 //! Whether this worker takes connections, and who is told when that changes.
 
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use super::Shared;
 
@@ -35,7 +35,7 @@ impl Shared {
     /// sweeper ticks has found no such worker, and clients that came first are not to be served
     /// alone for ever: as many as calls have ended since the last tick are taken all the same. The
     /// waker hears of a change.
-    pub(crate) fn may_accept(&self, number: usize, waker: &Waker) -> bool {
+    fn may_accept(&self, number: usize, waker: &Waker) -> bool {
         let idle = match &self.crew {
             Some(crew) => crew.has_idle_thread(),
             None => !self.in_call.get() && !self.has_queued(),
@@ -55,8 +55,25 @@ impl Shared {
         may
     }
 
+    /// What there is to take, as soon as it may be taken.
+    pub(crate) fn poll_taken<T>(
+        &self,
+        number: usize,
+        context: &mut Context<'_>,
+        take: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        if !self.may_accept(number, context.waker()) {
+            return Poll::Pending;
+        }
+        let taken = take(context);
+        if taken.is_pending() {
+            self.nothing_waits(number);
+        }
+        taken
+    }
+
     /// The acceptor that was let look has found nothing: the next to come is for an idle worker.
-    pub(crate) fn nothing_waits(&self, number: usize) {
+    fn nothing_waits(&self, number: usize) {
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
             waiting.allowance = 0;
         }
