@@ -24,6 +24,7 @@ use crate::hints::Hints;
 use crate::late::{self, Unanswered};
 use crate::pump::Next;
 use crate::shared::{Activity, Job, Phase, Shared};
+use crate::shown::{Oldest, Shown};
 use crate::stream::Stream;
 use crate::thread::ThreadCalls;
 
@@ -38,8 +39,7 @@ pub(crate) struct Crew {
     /// Calls that wait for a thread or are with one, the oldest first.
     calls: RefCell<BTreeMap<u64, Call>>,
     next_number: Cell<u64>,
-    /// The call that the scoreboard shows.
-    shown: Cell<Option<u64>>,
+    shown: Shown,
     /// Kept for its room.
     letters: RefCell<Vec<Letter>>,
 }
@@ -71,7 +71,7 @@ impl Crew {
             size,
             calls: RefCell::default(),
             next_number: Cell::new(0),
-            shown: Cell::new(None),
+            shown: Shown::default(),
             letters: RefCell::default(),
         }
     }
@@ -263,18 +263,15 @@ impl Crew {
         shared.drain(shared.settings.graceful_timeout);
     }
 
-    /// Shows the oldest call on the scoreboard: the one that may be stuck.
     fn show_oldest(&self, shared: &Shared) {
         let calls = self.calls.borrow();
-        let oldest = calls.first_key_value();
-        let number = oldest.map(|(number, _)| *number);
-        if self.shown.replace(number) == number {
-            return;
-        }
-        match oldest {
-            Some((_, call)) => shared.slot.show_call(call.began, call.method.as_str(), &call.path),
-            None => shared.slot.end_call(),
-        }
+        let oldest = calls.first_key_value().map(|(number, call)| Oldest {
+            number: *number,
+            began: call.began,
+            method: call.method.as_str(),
+            path: &call.path,
+        });
+        self.shown.update(&shared.slot, oldest);
     }
 
     /// Tells the threads that there is nothing more for them, and those in a call that nobody

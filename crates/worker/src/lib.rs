@@ -27,6 +27,7 @@
 //! - `service`: in place of the pump, the worker of a native application, whose service answers many requests at
 //!   once; `requests`: those that it is at; `incoming`: the body of one, as it arrives; `panics`: what its handlers
 //!   may do
+//! - `shown`: what of several calls the scoreboard shows
 //! - `shared`: the state that all of these share, serving, draining or leaving; in its folder what of it is about connections,
 //!   about taking them, and about calls
 //! - `signals`, `sweep`, `sources`: the world's interruptions, the clock's, and `--reload`'s, which
@@ -73,6 +74,7 @@ pub mod seat;
 mod secured;
 mod service;
 mod shared;
+mod shown;
 mod signals;
 mod sni;
 mod socket;

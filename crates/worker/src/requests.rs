@@ -22,6 +22,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use crate::answer::{Answer, Content};
 use crate::panics::{caught, caught_now};
 use crate::shared::{Phase, Shared};
+use crate::shown::{Oldest, Shown};
 
 /// How the access log says that the client was gone before there was an answer: nginx's word for it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -39,16 +40,15 @@ pub(crate) struct Request {
 pub(crate) struct Requests {
     service: Rc<dyn Service>,
     /// In the order in which they came.
-    open: RefCell<BTreeMap<u64, Shown>>,
+    open: RefCell<BTreeMap<u64, Name>>,
     next_number: Cell<u64>,
-    /// The one that the scoreboard shows.
-    shown: Cell<Option<u64>>,
+    shown: Shown,
     /// A panic has made the worker ask for its successor.
     panicked: Cell<bool>,
 }
 
-/// What the scoreboard says of a request.
-struct Shown {
+/// What scoreboard and error log say of a request.
+struct Name {
     began: Duration,
     method: Method,
     path: Box<str>,
@@ -60,31 +60,28 @@ impl Requests {
             service,
             open: RefCell::default(),
             next_number: Cell::new(0),
-            shown: Cell::new(None),
+            shown: Shown::default(),
             panicked: Cell::new(false),
         }
     }
 
-    /// Shows the oldest request: the one that may be stuck.
     fn show_oldest(&self, shared: &Shared) {
         let open = self.open.borrow();
-        let oldest = open.first_key_value();
-        let number = oldest.map(|(number, _)| *number);
-        if self.shown.replace(number) == number {
-            return;
-        }
-        match oldest {
-            Some((_, request)) => shared.slot.show_call(request.began, request.method.as_str(), &request.path),
-            None => shared.slot.end_call(),
-        }
+        let oldest = open.first_key_value().map(|(number, name)| Oldest {
+            number: *number,
+            began: name.began,
+            method: name.method.as_str(),
+            path: &name.path,
+        });
+        self.shown.update(&shared.slot, oldest);
     }
 
     fn begin(&self, shared: &Rc<Shared>, request: &Request) -> Call {
         let number = self.next_number.replace(self.next_number.get() + 1);
         let Request { head, origin, arrived, .. } = request;
         let path: Box<str> = target::path(head).into();
-        let shown = Shown { began: clock::monotonic(), method: head.method.clone(), path };
-        self.open.borrow_mut().insert(number, shown);
+        let name = Name { began: clock::monotonic(), method: head.method.clone(), path };
+        self.open.borrow_mut().insert(number, name);
         shared.slot.count_call();
         self.show_oldest(shared);
         Call {
@@ -160,8 +157,8 @@ impl Call {
     /// Method and path, for the error log.
     fn name(&self) -> String {
         let open = self.shared.requests.get().map(|requests| requests.open.borrow());
-        let shown = open.as_ref().and_then(|open| open.get(&self.number));
-        shown.map(|shown| format!("{} {}", shown.method, shown.path)).unwrap_or_default()
+        let name = open.as_ref().and_then(|open| open.get(&self.number));
+        name.map(|name| format!("{} {}", name.method, name.path)).unwrap_or_default()
     }
 
     fn opens_with(&mut self, status: StatusCode, headers: &HeaderMap) {
