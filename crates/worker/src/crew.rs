@@ -12,7 +12,6 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use ferricorn_application::{Application, Connection, Head, Request, target};
-use ferricorn_telemetry::access_log::Entry;
 use ferricorn_unix::clock;
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -23,7 +22,7 @@ use crate::desk::{Desk, Letter, Outcome, Parcel, Waiting};
 use crate::hints::Hints;
 use crate::late::{self, Unanswered};
 use crate::pump::Next;
-use crate::shared::{Activity, Job, Phase, Shared};
+use crate::shared::{Activity, Answered, Job, Phase, Shared};
 use crate::shown::{Oldest, Shown};
 use crate::stream::Stream;
 use crate::thread::ThreadCalls;
@@ -243,7 +242,14 @@ impl Crew {
     fn end(&self, shared: &Shared, number: u64, outcome: &Outcome) {
         let Some(call) = self.calls.borrow_mut().remove(&number) else { return };
         if !call.timed_out {
-            write_down(shared, &call, outcome);
+            shared.write_down(&Answered {
+                logged: call.head.as_ref().map(|head| (head, &*call.connection)),
+                status: outcome.status.as_u16(),
+                response_headers: &outcome.headers,
+                sent: outcome.sent,
+                elapsed: call.arrived.map(|arrived| outcome.ended - arrived).unwrap_or_default(),
+                annotations: &outcome.annotations,
+            });
         }
         if let Some(statsd) = shared.statsd.as_ref().filter(|_| outcome.late) {
             statsd.request_timeout();
@@ -283,25 +289,5 @@ impl Crew {
             stream.give_up();
             stream.end(End::BrokenOff);
         }
-    }
-}
-
-/// How a call went, for those who want to know.
-fn write_down(shared: &Shared, call: &Call, outcome: &Outcome) {
-    let elapsed = call.arrived.map(|arrived| outcome.ended - arrived).unwrap_or_default();
-    let status = outcome.status.as_u16();
-    if let Some(head) = &call.head {
-        shared.record(&Entry {
-            request: head,
-            connection: &call.connection,
-            status,
-            response_headers: &outcome.headers,
-            sent: outcome.sent,
-            elapsed,
-            annotations: &outcome.annotations,
-        });
-    }
-    if let Some(statsd) = &shared.statsd {
-        statsd.request(status, elapsed);
     }
 }

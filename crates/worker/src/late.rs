@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use ferricorn_application::{Connection, Head, error_page};
 use ferricorn_settings::Settings;
-use ferricorn_telemetry::access_log::Entry;
 use ferricorn_unix::{clock, tcp};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::answer::{Answer, Content};
-use crate::shared::Shared;
+use crate::shared::{Answered, Shared};
 
 /// Since when a request waits that has just been read to its end. Where that matters, the kernel is asked when its last byte
 /// came: it may have been there for long, while a call kept the worker from reading, or before its connection was accepted.
@@ -70,8 +69,7 @@ pub(crate) struct Unanswered<'a> {
 pub(crate) fn refuse(shared: &Shared, request: &Unanswered<'_>) -> Answer {
     let (mut head, page) = error_page::page(StatusCode::SERVICE_UNAVAILABLE, "");
     head.headers.insert(header::RETRY_AFTER, retry_after(shared.settings.queue_timeout));
-    let elapsed = request.arrived.map(|arrived| arrived.elapsed()).unwrap_or_default();
-    write_down(shared, request, &head, page.len() as u64, elapsed);
+    write_down(shared, request, &head, page.len() as u64);
     shared.queue_timeouts.note();
     if let Some(statsd) = &shared.statsd {
         statsd.queue_timeout();
@@ -82,28 +80,19 @@ pub(crate) fn refuse(shared: &Shared, request: &Unanswered<'_>) -> Answer {
 /// The answer to a request whose call was ended and does not come back: 504. It is written down here.
 pub(crate) fn time_out(shared: &Shared, request: &Unanswered<'_>) -> Answer {
     let (head, page) = error_page::page(StatusCode::GATEWAY_TIMEOUT, "");
-    let elapsed = request.arrived.map(|arrived| arrived.elapsed()).unwrap_or_default();
-    write_down(shared, request, &head, page.len() as u64, elapsed);
+    write_down(shared, request, &head, page.len() as u64);
     Answer { head, content: Content::Whole(page) }
 }
 
-fn write_down(shared: &Shared, request: &Unanswered<'_>, head: &Head, sent: u64, elapsed: Duration) {
-    let status = head.status.as_u16();
-    if let Some(request_head) = request.head {
-        let entry = Entry {
-            request: request_head,
-            connection: request.connection,
-            status,
-            response_headers: &HeaderMap::new(),
-            sent,
-            elapsed,
-            annotations: &[],
-        };
-        shared.record(&entry);
-    }
-    if let Some(statsd) = &shared.statsd {
-        statsd.request(status, elapsed);
-    }
+fn write_down(shared: &Shared, request: &Unanswered<'_>, head: &Head, sent: u64) {
+    shared.write_down(&Answered {
+        logged: request.head.map(|request_head| (request_head, request.connection)),
+        status: head.status.as_u16(),
+        response_headers: &HeaderMap::new(),
+        sent,
+        elapsed: request.arrived.map(|arrived| arrived.elapsed()).unwrap_or_default(),
+        annotations: &[],
+    });
 }
 
 /// As long as this one has waited, the queue may be as long; in whole seconds, as the header has it.

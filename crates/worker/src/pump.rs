@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use ferricorn_application::{Application, Exchange, Loaded};
 use ferricorn_settings::Settings;
-use ferricorn_telemetry::access_log::Entry;
 use ferricorn_telemetry::events::Kind;
 use ferricorn_unix::process::ProcessId;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -26,7 +25,7 @@ use crate::late::{self, Unanswered};
 use crate::lookout::{self, Posts};
 use crate::seat::{Entrance, Seat};
 use crate::service;
-use crate::shared::{Job, Phase, Shared};
+use crate::shared::{Answered, Job, Phase, Shared};
 use crate::signals::{self, Signals};
 use crate::sources::{self, Sources};
 use crate::sweep;
@@ -237,24 +236,16 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
     application.call(request, Rc::clone(&exchange) as Rc<dyn Exchange>);
     exchange.close();
     let tally = &exchange.tally;
-    let elapsed = arrived.map(|arrived| arrived.elapsed()).unwrap_or_default();
-    let status = tally.status.get().as_u16();
-    if let Some((head, connection)) = &logged {
-        shared.record(&Entry {
-            request: head,
-            connection,
-            status,
-            response_headers: &tally.headers.borrow(),
-            sent: tally.sent.get(),
-            elapsed,
-            annotations: &tally.annotations.borrow(),
-        });
-    }
-    if let Some(statsd) = &shared.statsd {
-        statsd.request(status, elapsed);
-        if shared.posts.is_late(0) {
-            statsd.request_timeout();
-        }
+    shared.write_down(&Answered {
+        logged: logged.as_ref().map(|(head, connection)| (head, &**connection)),
+        status: tally.status.get().as_u16(),
+        response_headers: &tally.headers.borrow(),
+        sent: tally.sent.get(),
+        elapsed: arrived.map(|arrived| arrived.elapsed()).unwrap_or_default(),
+        annotations: &tally.annotations.borrow(),
+    });
+    if let Some(statsd) = shared.statsd.as_ref().filter(|_| shared.posts.is_late(0)) {
+        statsd.request_timeout();
     }
     shared.end_call();
 }

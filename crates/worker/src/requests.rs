@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ferricorn_application::service::{Incoming, Origin, Outgoing};
 use ferricorn_application::{Connection, Head, Service, error_page, target};
-use ferricorn_telemetry::access_log::Entry;
 use ferricorn_telemetry::events::Kind;
 use ferricorn_unix::clock;
 use http::request::Parts;
@@ -21,7 +20,7 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use crate::answer::{Answer, Content};
 use crate::panics::{caught, caught_now};
-use crate::shared::{Phase, Shared};
+use crate::shared::{Answered, Phase, Shared};
 use crate::shown::{Oldest, Shown};
 
 /// How the access log says that the client was gone before there was an answer: nginx's word for it.
@@ -198,15 +197,17 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let shared = &self.shared;
-        let elapsed = self.arrived.map(|arrived| arrived.elapsed()).unwrap_or_default();
-        if let Some((request, connection)) = &self.logged {
-            let (status, sent, response_headers) = (self.status, self.sent, &self.headers);
-            shared.record(&Entry { request, connection, status, response_headers, sent, elapsed, annotations: &[] });
+        shared.write_down(&Answered {
+            logged: self.logged.as_ref().map(|(request, connection)| (request, &**connection)),
+            status: self.status,
+            response_headers: &self.headers,
+            sent: self.sent,
+            elapsed: self.arrived.map(|arrived| arrived.elapsed()).unwrap_or_default(),
+            annotations: &[],
+        });
+        if self.logged.is_some() {
             // It goes out with the next turn.
             shared.wake();
-        }
-        if let Some(statsd) = &shared.statsd {
-            statsd.request(self.status, elapsed);
         }
         if let Some(requests) = shared.requests.get() {
             requests.open.borrow_mut().remove(&self.number);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use ferricorn_application::Request;
 use ferricorn_settings::Settings;
-use ferricorn_telemetry::access_log::{AccessLog, Entry};
+use ferricorn_telemetry::access_log::AccessLog;
 use ferricorn_telemetry::events::Reporter;
 use ferricorn_telemetry::scoreboard::SlotWriter;
 use ferricorn_telemetry::statsd::Statsd;
@@ -37,6 +37,7 @@ use crate::tls::Tls;
 
 pub(crate) use self::activity::{Activity, Open};
 use self::admission::Waiting;
+pub(crate) use self::calls::Answered;
 
 /// How long finished responses may wait for the next turn to I/O while requests are queued.
 const TURN_DUE: Duration = Duration::from_micros(200);
@@ -202,13 +203,6 @@ impl Shared {
     /// Whether the access log asks for response headers.
     pub(crate) fn logs_response_headers(&self) -> bool {
         self.access_log.as_ref().is_some_and(|log| log.borrow().format().wants_response_headers())
-    }
-
-    /// Writes down how a call went, for those who want to know.
-    pub(crate) fn record(&self, entry: &Entry<'_>) {
-        if let Some(access_log) = &self.access_log {
-            access_log.borrow_mut().record(entry);
-        }
     }
 
     /// Stops accepting, and leaves when nothing is left to do or `until` has come.

@@ -1,9 +1,25 @@
 //! What is noted when a call begins and ends, and what follows from how long calls take.
 
-use ferricorn_application::target;
+use std::time::Duration;
+
+use ferricorn_application::{Connection, target};
+use ferricorn_telemetry::access_log::Entry;
 use ferricorn_telemetry::events::Kind;
+use http::HeaderMap;
+use http::request::Parts;
 
 use super::{Job, Phase, Shared};
+
+/// How a request was answered, for access log and metrics.
+pub(crate) struct Answered<'a> {
+    /// The request, where there is an access log.
+    pub(crate) logged: Option<(&'a Parts, &'a Connection)>,
+    pub(crate) status: u16,
+    pub(crate) response_headers: &'a HeaderMap,
+    pub(crate) sent: u64,
+    pub(crate) elapsed: Duration,
+    pub(crate) annotations: &'a [(String, String)],
+}
 
 impl Shared {
     pub(crate) fn begin_call(&self, job: &Job) {
@@ -25,6 +41,18 @@ impl Shared {
         self.count_served();
         if !self.has_queued() {
             self.wake_held_back();
+        }
+    }
+
+    /// Writes down how a request was answered, for those who want to know.
+    pub(crate) fn write_down(&self, answered: &Answered<'_>) {
+        let Answered { logged, status, response_headers, sent, elapsed, annotations } = *answered;
+        if let (Some(access_log), Some((request, connection))) = (&self.access_log, logged) {
+            let entry = Entry { request, connection, status, response_headers, sent, elapsed, annotations };
+            access_log.borrow_mut().record(&entry);
+        }
+        if let Some(statsd) = &self.statsd {
+            statsd.request(status, elapsed);
         }
     }
 
