@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use ferricorn_application::{Application, Supervision};
 use ferricorn_telemetry::error_log::{self, Level};
-use ferricorn_telemetry::events::{Kind, Reporter};
+use ferricorn_telemetry::events::Reporter;
 use ferricorn_telemetry::scoreboard::SlotWriter;
 use ferricorn_unix::clock;
 use ferricorn_unix::process::{self, ProcessId, Signal};
 use ferricorn_unix::thread::spawn_undisturbed;
 
 use crate::lookout::{Duty, LongCall};
-use crate::shared::Shared;
+use crate::shared::{Shared, ask_for_successor};
 
 /// What a call gets to come back once it was ended; then its worker is replaced.
 const GRACE: Duration = Duration::from_secs(5);
@@ -126,9 +126,7 @@ impl Deadline {
             call.what()
         );
         self.supervision.report(&words, call.number, &call.question());
-        if let Err(error) = self.reporter.report(Kind::Replace) {
-            log::error!("Cannot ask the master for a successor: {error}");
-        }
+        ask_for_successor(&self.reporter);
         Step::GivenUp
     }
 }

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ferricorn_application::service::{Incoming, Origin, Outgoing};
 use ferricorn_application::{Connection, Head, Service, error_page, target};
-use ferricorn_telemetry::events::Kind;
 use ferricorn_unix::clock;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -20,7 +19,7 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use crate::answer::{Answer, Content};
 use crate::panics::{caught, caught_now};
-use crate::shared::{Answered, Phase, Shared};
+use crate::shared::{Answered, Phase, Shared, ask_for_successor};
 use crate::shown::{Oldest, Shown};
 
 /// How the access log says that the client was gone before there was an answer: nginx's word for it.
@@ -100,9 +99,7 @@ impl Requests {
             return;
         }
         log::info!("Worker is replaced after a panic");
-        if let Err(error) = shared.reporter.report(Kind::Replace) {
-            log::error!("Cannot ask the master for a successor: {error}");
-        }
+        ask_for_successor(&shared.reporter);
     }
 }
 

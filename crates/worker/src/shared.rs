@@ -37,7 +37,7 @@ use crate::tls::Tls;
 
 pub(crate) use self::activity::{Activity, Open};
 use self::admission::Waiting;
-pub(crate) use self::calls::Answered;
+pub(crate) use self::calls::{Answered, ask_for_successor};
 
 /// How long finished responses may wait for the next turn to I/O while requests are queued.
 const TURN_DUE: Duration = Duration::from_micros(200);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferricorn_application::{Connection, target};
 use ferricorn_telemetry::access_log::Entry;
-use ferricorn_telemetry::events::Kind;
+use ferricorn_telemetry::events::{Kind, Reporter};
 use http::HeaderMap;
 use http::request::Parts;
 
@@ -62,9 +62,7 @@ impl Shared {
         self.served.set(served);
         if Some(served) == self.share && self.phase.get() == Phase::Serving {
             log::info!("Autorestarting worker after current request.");
-            if let Err(error) = self.reporter.report(Kind::Replace) {
-                log::error!("Cannot ask the master for a successor: {error}");
-            }
+            ask_for_successor(&self.reporter);
         }
     }
 
@@ -88,5 +86,12 @@ impl Shared {
             }
         }
         handover.resume();
+    }
+}
+
+/// This worker is to be replaced.
+pub(crate) fn ask_for_successor(reporter: &Reporter) {
+    if let Err(error) = reporter.report(Kind::Replace) {
+        log::error!("Cannot ask the master for a successor: {error}");
     }
 }
