@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::{Answer, Content, End, Pieces};
 use crate::hints::{Hints, Progress};
+use crate::lookout::MAIN_THREAD;
 use crate::shared::{Phase, Shared};
 use crate::tally::Tally;
 
@@ -105,7 +106,7 @@ impl CallExchange {
         let shared = &self.shared;
         shared.waits_for_client.set(true);
         self.runtime.block_on(poll_fn(|context| {
-            if shared.phase() == Phase::Leaving || shared.posts.is_late(0) {
+            if shared.phase() == Phase::Leaving || shared.posts.is_late(MAIN_THREAD) {
                 return Poll::Ready(());
             }
             // The phase may change without a byte moving: the sweeper's tick wakes us too.
@@ -159,7 +160,7 @@ impl Exchange for CallExchange {
                 pieces.push(piece);
             }
         }
-        let ends = self.shared.phase() == Phase::Leaving || self.shared.posts.is_late(0);
+        let ends = self.shared.phase() == Phase::Leaving || self.shared.posts.is_late(MAIN_THREAD);
         if pieces.is_gone() || ends { Err(Gone) } else { Ok(()) }
     }
 

@@ -10,7 +10,7 @@ use ferricorn_settings::{Language, Settings};
 use ferricorn_unix::channel::Channel;
 use ferricorn_unix::clock;
 
-use crate::lookout::{Duty, Posts};
+use crate::lookout::{Duty, MAIN_THREAD, Posts};
 use crate::pace::LONG_CALL;
 use crate::roster::{Patrol, Roster};
 use crate::standing::Standing;
@@ -70,7 +70,7 @@ impl Handover {
     /// read in a long call that pumps, nor, with `cautious`, in one that may become long.
     pub(crate) fn withholds(&self, standing: &Standing, cautious: bool, waker: &Waker) -> bool {
         let is_long = |began| clock::monotonic().saturating_sub(began) >= LONG_CALL;
-        let withholds = standing.is_offered() && (cautious || self.posts.call(0).is_some_and(is_long));
+        let withholds = standing.is_offered() && (cautious || self.posts.call(MAIN_THREAD).is_some_and(is_long));
         if withholds {
             self.withheld.borrow_mut().push(waker.clone());
         }

@@ -16,6 +16,9 @@ use ferricorn_unix::clock;
 use ferricorn_unix::thread::spawn_undisturbed;
 use http::request::Parts;
 
+/// The post of the main thread, where that makes the calls.
+pub(crate) const MAIN_THREAD: usize = 0;
+
 /// What is to be done about calls that take long.
 pub(crate) trait Duty: Send {
     /// How long a call goes on before it matters here.

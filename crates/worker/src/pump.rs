@@ -22,7 +22,7 @@ use crate::exchange::CallExchange;
 use crate::handover::Handover;
 use crate::hints::Hints;
 use crate::late::{self, Unanswered};
-use crate::lookout::{self, Posts};
+use crate::lookout::{self, MAIN_THREAD, Posts};
 use crate::seat::{Entrance, Seat};
 use crate::service;
 use crate::shared::{Answered, Job, Phase, Shared};
@@ -244,7 +244,7 @@ fn call(runtime: &Rc<LocalRuntime>, shared: &Rc<Shared>, application: &mut dyn A
         elapsed: arrived.map(|arrived| arrived.elapsed()).unwrap_or_default(),
         annotations: &tally.annotations.borrow(),
     });
-    if let Some(statsd) = shared.statsd.as_ref().filter(|_| shared.posts.is_late(0)) {
+    if let Some(statsd) = shared.statsd.as_ref().filter(|_| shared.posts.is_late(MAIN_THREAD)) {
         statsd.request_timeout();
     }
     shared.end_call();

@@ -16,12 +16,9 @@ use ferricorn_unix::descriptor;
 use ferricorn_unix::epoll::Watched;
 
 use crate::arrival;
-use crate::lookout::{Duty, LongCall, Posts};
+use crate::lookout::{Duty, LongCall, MAIN_THREAD, Posts};
 use crate::pace::LONG_CALL;
 use crate::standing::{Claim, Standing};
-
-/// The post of the main thread, which makes the calls.
-const MAIN_THREAD: usize = 0;
 
 /// See the module.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::{Job, Phase, Shared};
+use crate::lookout::MAIN_THREAD;
 
 /// How a request was answered, for access log and metrics.
 pub(crate) struct Answered<'a> {
@@ -25,16 +26,16 @@ impl Shared {
     pub(crate) fn begin_call(&self, job: &Job) {
         self.in_call.set(true);
         let head = &job.request.head;
-        self.posts.describe(0, 0, head);
-        self.posts.begin(0, self.now.get());
+        self.posts.describe(MAIN_THREAD, 0, head);
+        self.posts.begin(MAIN_THREAD, self.now.get());
         self.slot.begin_call(self.now.get(), head.method.as_str(), target::path(head));
     }
 
     /// The call has returned.
     pub(crate) fn end_call(&self) {
         self.in_call.set(false);
-        let began = self.posts.call(0);
-        self.posts.end(0);
+        let began = self.posts.call(MAIN_THREAD);
+        self.posts.end(MAIN_THREAD);
         self.read_clock();
         self.pace.note(began.unwrap_or_default(), self.now.get());
         self.slot.end_call();
