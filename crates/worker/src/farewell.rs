@@ -15,8 +15,8 @@ use crate::wire::Wire;
 
 /// What a client may go on sending before it has read its answer, and for how long. To close on
 /// unread bytes is to reset the connection, and that would take the answer with it.
-const UNREAD: usize = 64 * 1024;
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const UNREAD: usize = 64 * 1024;
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers in the application's place, and waits for the client to leave.
 pub(crate) async fn refuse(wire: &mut Wire, refusal: &Refusal) -> io::Result<()> {
@@ -28,7 +28,8 @@ pub(crate) async fn refuse(wire: &mut Wire, refusal: &Refusal) -> io::Result<()>
     }
     poll_fn(|context| Pin::new(&mut *wire).poll_shutdown(context)).await?;
     // Many a client sends all of its body before it looks at what came back.
-    linger(wire, if refusal.is_of_body() { usize::MAX } else { UNREAD }).await
+    let most = if refusal.is_of_body() { usize::MAX } else { UNREAD };
+    linger(most, |context, piece| wire.poll_rest(context, piece)).await
 }
 
 /// Ends a connection that hyper is through with, and that is shut down.
@@ -39,20 +40,25 @@ pub(crate) async fn part(wire: &mut Wire) -> io::Result<()> {
     let is_sending = !wire.has_ended()
         && poll_fn(|context| Poll::Ready(matches!(wire.poll_rest(context, &mut piece), Poll::Ready(Ok(()))))).await
         && !piece.filled().is_empty();
-    if is_sending { Box::pin(linger(wire, UNREAD)).await } else { Ok(()) }
-}
-
-/// However that ends, the connection is closed. What this needs, most connections should not have room for.
-async fn linger(wire: &mut Wire, most: usize) -> io::Result<()> {
-    let discarded = discard(most, |context, piece| wire.poll_rest(context, piece));
-    tokio::time::timeout(PATIENCE, discarded).await.unwrap_or(Ok(()))
+    if !is_sending {
+        return Ok(());
+    }
+    // Boxed: what this needs, most connections should not have room for.
+    Box::pin(linger(UNREAD, |context, piece| wire.poll_rest(context, piece))).await
 }
 
 /// Leaves without an answer.
 pub(crate) async fn hang_up(mut raw: Raw) -> io::Result<()> {
     poll_fn(|context| Pin::new(&mut raw).poll_shutdown(context)).await?;
-    let discarded = discard(UNREAD, |context, piece| Pin::new(&mut raw).poll_read(context, piece));
-    tokio::time::timeout(PATIENCE, discarded).await.unwrap_or(Ok(()))
+    linger(UNREAD, |context, piece| Pin::new(&mut raw).poll_read(context, piece)).await
+}
+
+/// However that ends, the connection is closed.
+async fn linger(
+    most: usize,
+    poll_read: impl FnMut(&mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<()>>,
+) -> io::Result<()> {
+    tokio::time::timeout(PATIENCE, discard(most, poll_read)).await.unwrap_or(Ok(()))
 }
 
 async fn discard(

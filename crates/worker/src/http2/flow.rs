@@ -5,11 +5,11 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::farewell::{PATIENCE, UNREAD};
 use crate::shared::{Activity, Shared};
 use crate::socket::Socket;
 
@@ -118,11 +118,6 @@ impl Drop for Stay {
     }
 }
 
-/// What a client may go on sending when the connection has ended, and for how long. To close on unread
-/// bytes is to reset the connection, and that would take the last words with it.
-const UNREAD: usize = 64 * 1024;
-const LINGER: Duration = Duration::from_secs(2);
-
 /// The end of a connection: nothing more is sent, and what comes is not heard.
 struct Lingering {
     left: usize,
@@ -192,7 +187,7 @@ impl AsyncWrite for Flow {
             ready!(Pin::new(&mut *socket).poll_shutdown(context))?;
         }
         let lingering =
-            lingering.get_or_insert_with(|| Lingering { left: UNREAD, until: Box::pin(tokio::time::sleep(LINGER)) });
+            lingering.get_or_insert_with(|| Lingering { left: UNREAD, until: Box::pin(tokio::time::sleep(PATIENCE)) });
         let mut piece = [0; 4096];
         loop {
             let mut piece = ReadBuf::new(&mut piece);
