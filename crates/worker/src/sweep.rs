@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ferricorn_settings::Settings;
-use socket2::SockRef;
+use ferricorn_unix::descriptor;
 use tokio::time::MissedTickBehavior;
 
 use crate::hints::Route;
@@ -122,6 +122,5 @@ fn is_overdue(open: &Open, tick: u64, settings: &Settings, draining: Option<Drai
 
 /// Bytes may have arrived that the connection's task has not yet been woken for.
 fn has_unread_bytes(open: &Open) -> bool {
-    let mut byte = [std::mem::MaybeUninit::uninit()];
-    SockRef::from(&open.connection.socket.as_fd()).peek(&mut byte).is_ok_and(|length| length > 0)
+    descriptor::peek(open.connection.socket.as_fd(), &mut [0]).is_ok_and(|length| length > 0)
 }
