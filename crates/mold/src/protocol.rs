@@ -2,7 +2,7 @@
 //! with [`Order::Provide`] the descriptors that workers need.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::error_log::Level;
@@ -217,11 +217,6 @@ fn decode<T: DeserializeOwned>(received: Received) -> Result<Incoming<T>, Protoc
         Received::Nothing => Incoming::Nothing,
         Received::Closed => Incoming::Closed,
     })
-}
-
-/// Everything that can be borrowed as a descriptor, in a row.
-pub fn borrow_all<T: AsFd>(descriptors: &[T]) -> Vec<BorrowedFd<'_>> {
-    descriptors.iter().map(AsFd::as_fd).collect()
 }
 
 #[cfg(test)]

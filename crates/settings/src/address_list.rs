@@ -28,11 +28,6 @@ impl AddressList {
         let peer = peer.to_canonical();
         self.everybody || self.networks.iter().any(|(network, prefix)| masked(peer, *prefix) == Some(*network))
     }
-
-    /// Whether everybody is trusted, those without an address (unix sockets) too.
-    pub fn allows_everybody(&self) -> bool {
-        self.everybody
-    }
 }
 
 /// The address with the bits after `prefix` cleared; `None` when it has fewer bits than that.

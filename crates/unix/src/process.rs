@@ -125,11 +125,6 @@ pub fn reap() -> io::Result<Option<(ProcessId, Ending)>> {
     reap_matching(None, Some(WaitPidFlag::WNOHANG))
 }
 
-/// Takes this child if it has ended, without waiting.
-pub fn reap_one(child: ProcessId) -> io::Result<Option<Ending>> {
-    Ok(reap_matching(Some(Pid::from_raw(child.0)), Some(WaitPidFlag::WNOHANG))?.map(|(_, ending)| ending))
-}
-
 /// Waits until this child has ended.
 pub fn wait(child: ProcessId) -> io::Result<Ending> {
     loop {
