@@ -11,8 +11,6 @@ use ferricorn_unix::{accept_queue, poll};
 
 use crate::casting::Provisions;
 
-/// Clients whose connection is just being made get into the queue in this time.
-const HANDSHAKES: Duration = Duration::from_millis(100);
 /// How long what waits in a queue may wait for an idle worker, before whoever is left is given up for the next master's sake.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// How often the queues are looked at.
@@ -32,7 +30,7 @@ pub(crate) fn free_addresses(provisions: Provisions) -> io::Result<()> {
     let ending: Vec<OwnedFd> =
         listeners.into_iter().zip(ours).filter_map(|(socket, ours)| ours.then_some(socket)).collect();
     ending.iter().try_for_each(accept_queue::close)?;
-    thread::sleep(HANDSHAKES);
+    thread::sleep(accept_queue::HANDSHAKES);
     let last_call = Instant::now() + LAST_CALL;
     while Instant::now() < last_call && anybody_waits(&ending)? {
         thread::sleep(LOOK);

@@ -4,11 +4,15 @@
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::libc;
 use socket2::{Domain, SockFilter, SockRef};
 
 use crate::tcp;
+
+/// Clients whose connection is just being made when a queue is closed get into it in this time.
+pub const HANDSHAKES: Duration = Duration::from_millis(100);
 
 /// How many connections wait at a TCP socket that nobody has accepted yet; `None` for a Unix
 /// socket, whose queue the kernel does not tell.
@@ -73,7 +77,6 @@ mod tests {
     use std::fs::File;
     use std::net::{SocketAddr, TcpStream};
     use std::os::unix::net::UnixStream;
-    use std::time::Duration;
 
     use super::*;
     use crate::listener::{Address, Listener};

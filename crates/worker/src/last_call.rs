@@ -6,15 +6,11 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use ferricorn_unix::accept_queue;
 
 use crate::accept::{self, Acceptor};
 use crate::shared::{Phase, Shared};
-
-/// Clients whose connection is just being made when the queue is closed get into it in this time.
-const HANDSHAKES: Duration = Duration::from_millis(100);
 
 /// To be called when this worker accepts no more.
 pub(crate) async fn run(shared: &Rc<Shared>, acceptor: &Acceptor) -> io::Result<()> {
@@ -29,7 +25,7 @@ pub(crate) async fn run(shared: &Rc<Shared>, acceptor: &Acceptor) -> io::Result<
         empty(shared, acceptor).await?;
     }
     if is_the_end && is_closed {
-        tokio::time::sleep(HANDSHAKES).await;
+        tokio::time::sleep(accept_queue::HANDSHAKES).await;
         empty(shared, acceptor).await?;
     }
     if is_the_end && is_draining(shared) {
