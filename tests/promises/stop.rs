@@ -147,6 +147,8 @@ fn new_clients_are_refused_while_requests_finish() {
     let server = Launch::app("plain").args("--workers 2").start();
     server.wait_workers(2);
     let mut connection = held_request(&server);
+    // Only the other worker can answer this: it serves, and has not merely begun to load.
+    server.get("/").expect(200, "hello");
     server.signal(Signal::SIGTERM);
     let refused = || (Connection::open(&server.address()).err() == Some(Fault::Refused)).then_some(());
     server.wait_for("a refusal", refused);
