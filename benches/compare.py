@@ -9,46 +9,22 @@ the rounds; ratios are taken within a round and then their median.
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import os
-import platform
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-APPS_DIRECTORY = Path(__file__).resolve().parent / "apps"
+import wrk
+from bench import BenchError, chosen, in_turn, install, installed, machine, run
+from servers import APPS_DIRECTORY, cpu_seconds, memory_mebibytes, serving
+
 CONNECTIONS = 32
-START_SECONDS = 20.0
-STOP_SECONDS = 10.0
 
 # What each application must answer; a fast wrong answer is no result.
 APPS = {"hello": b"Hello, world!", "flask_json": b'"message":"Hello, world!"'}
-
-# The figures as wrk counted them, not as it rounds them for people.
-REPORT_SCRIPT = """
-done = function(summary, latency, requests)
-  local e = summary.errors
-  io.write(string.format(
-    '\\nREPORT {"requests":%d,"seconds":%f,"p50":%f,"p99":%f,"failed":%d,"broken":%d}\\n',
-    summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(99),
-    e.status, e.connect + e.read + e.write + e.timeout))
-end
-"""
-
-
-class BenchError(Exception):
-    """No table today; the message is one sentence, and the server's last words when it has some."""
-
 
 @dataclass(frozen=True)
 class Contestant:
@@ -131,22 +107,12 @@ class Plan:
         return self.ferricorn if contestant.requirement is None else self.venv / "bin" / contestant.executable
 
 
-def main() -> int:
-    """Prints the table to standard output and the progress to standard error."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        plan = parse_arguments()
-        install_what_is_missing(plan)
-        versions = find_versions(plan)
-        results = measure_everything(plan)
-    except BenchError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped; there is no table.", file=sys.stderr)
-        return 130
-    print(render(plan, versions, results))
-    return 0
+def compare() -> str:
+    """The table; the progress goes to standard error."""
+    plan = parse_arguments()
+    install_what_is_missing(plan)
+    versions = find_versions(plan)
+    return render(plan, versions, measure_everything(plan))
 
 
 # Measuring
@@ -160,9 +126,7 @@ def measure_everything(plan: Plan) -> Results:
     for app in plan.apps:
         rounds = results.setdefault(app, [])
         for number in range(1, plan.rounds + 1):
-            # The order turns with the rounds too: nobody always comes after the same neighbour.
-            turn = number % len(plan.contestants)
-            order = plan.contestants[turn:] + plan.contestants[:turn]
+            order = in_turn(plan.contestants, number)
             rounds.append({contestant.name: measure(plan, contestant, app) for contestant in order})
             figures = ", ".join(f"{name} {m.requests_per_second:,.0f}/s" for name, m in rounds[-1].items())
             print(f"{app}, round {number} of {plan.rounds}: {figures}", file=sys.stderr, flush=True)
@@ -171,12 +135,17 @@ def measure_everything(plan: Plan) -> Results:
 
 def measure(plan: Plan, contestant: Contestant, app: str) -> Measurement:
     """A fresh server for every measurement: the luck of one process's memory layout is not the server's speed."""
-    with running_server(plan, contestant, app) as (pid, port):
-        load(plan, port, plan.warm_up_seconds)
-        before = cpu_seconds(pid)
-        report = load(plan, port, plan.seconds)
-        used = cpu_seconds(pid) - before
-        memory = memory_mebibytes(pid)
+    executable, under = plan.executable(contestant), on_core(plan.cores[1])
+
+    def command(port: int) -> list[str]:
+        return [*on_core(plan.cores[0]), *contestant.command(executable, f"{app}:application", port)]
+
+    with serving(command, APPS[app], f"{contestant.name} did not serve.") as server:
+        wrk.load(server.port, CONNECTIONS, plan.warm_up_seconds, under=under)
+        before = cpu_seconds(server.pid)
+        report = wrk.load(server.port, CONNECTIONS, plan.seconds, under=under)
+        used = cpu_seconds(server.pid) - before
+        memory = memory_mebibytes(server.pid)
     good = int(report["requests"] - report["failed"])
     if good <= 0:
         raise BenchError(f"{contestant.name} gave no good answer to {app} under load.")
@@ -191,128 +160,9 @@ def measure(plan: Plan, contestant: Contestant, app: str) -> Measurement:
     )
 
 
-@contextmanager
-def running_server(plan: Plan, contestant: Contestant, app: str) -> Iterator[tuple[int, int]]:
-    """Yields pid and port once the application has answered correctly; afterwards the server is gone."""
-    port = free_port()
-    command = contestant.command(plan.executable(contestant), f"{app}:application", port)
-    with serving(contestant.name, ["taskset", "-c", str(plan.cores[0]), *command], port, APPS[app]) as pid:
-        yield pid, port
-
-
-@contextmanager
-def serving(name: str, command: Sequence[str], port: int, expected: bytes) -> Iterator[int]:
-    """The same for any command that serves on a port of its choice."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command,
-            cwd=APPS_DIRECTORY,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            if not answers(process, port, expected):
-                log.seek(0)
-                words = log.read().decode(errors="replace").strip()[-2000:]
-                raise BenchError(f"{name} did not serve.\n{words}".strip())
-            yield process.pid
-        finally:
-            stop(process)
-
-
-def answers(process: subprocess.Popen[bytes], port: int, expected: bytes, path: str = "/") -> bool:
-    """Waits for the right answer; False when the server ends, or time does, before it comes."""
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        with (
-            suppress(OSError, http.client.HTTPException),
-            closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection,
-        ):
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status == 200 and expected in response.read()
-        time.sleep(0.02)
-    return False
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM first; what is then left of the server's session is killed."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def load(plan: Plan, port: int, seconds: int) -> dict[str, float]:
-    """One run of wrk. A server that closes each connection costs wrk a new one, and that is part of the result."""
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(REPORT_SCRIPT)
-        script.flush()
-        run = subprocess.run(
-            [
-                *("taskset", "-c", str(plan.cores[1]), "wrk", "-t", "1", "-c", str(CONNECTIONS)),
-                *("-d", f"{seconds}s", "--latency", "-s", script.name, f"http://127.0.0.1:{port}/"),
-            ],
-            capture_output=True,
-            text=True,
-        )
-    for line in run.stdout.splitlines():
-        if line.startswith("REPORT "):
-            report: dict[str, float] = json.loads(line.removeprefix("REPORT "))
-            return report
-    raise BenchError(f"wrk gave no report: {(run.stderr or run.stdout).strip()}")
-
-
-def free_port() -> int:
-    """A port that the kernel has just found free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-# What /proc knows of a server: its first process and all that descend from it
-
-
-def process_tree(root: int) -> list[int]:
-    """The pids, by walking the parents of everything that runs."""
-    children: dict[int, list[int]] = {}
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            with suppress(OSError):
-                children.setdefault(int(stat_fields(int(entry.name))[1]), []).append(int(entry.name))
-    tree = [root]
-    for pid in tree:
-        tree.extend(children.get(pid, ()))
-    return tree
-
-
-def stat_fields(pid: int) -> list[str]:
-    """/proc/PID/stat after the name, which may hold blanks and parentheses: the first is the state."""
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-
-
-def cpu_seconds(root: int) -> float:
-    """User and system time of the tree, with that of children which have ended since."""
-    ticks = 0
-    for pid in process_tree(root):
-        with suppress(OSError):
-            ticks += sum(int(field) for field in stat_fields(pid)[11:15])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def memory_mebibytes(root: int) -> float:
-    """The tree's proportional set sizes, added up."""
-    kibibytes = 0
-    for pid in process_tree(root):
-        with suppress(OSError):
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
-            kibibytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return kibibytes / 1024
+def on_core(number: int) -> list[str]:
+    """Comes before a command that is to have this core for itself."""
+    return ["taskset", "-c", str(number)]
 
 
 # Preparing
@@ -326,44 +176,7 @@ def install_what_is_missing(plan: Plan) -> None:
     if "flask_json" in plan.apps:
         requirements.append("flask")
     install(plan.venv, requirements)
-    if shutil.which("wrk") is None:
-        run_or_fail(["apt-get", "install", "--yes", "wrk"], "wrk is missing and apt-get cannot install it")
-
-
-def install(venv: Path, requirements: Sequence[str]) -> None:
-    """Makes the venv, and puts into it what it lacks."""
-    if not (venv / "bin" / "python").exists():
-        run_or_fail([sys.executable, "-m", "venv", str(venv)], "A venv for the peers cannot be made")
-    have = installed(venv, [r.partition("==")[0] for r in requirements])
-    missing = [r for r in requirements if have[r.partition("==")[0]] is None]
-    if missing:
-        pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", *missing]
-        run_or_fail(pip, f"pip cannot install {' '.join(missing)}")
-
-
-def run_or_fail(command: Sequence[str], sentence: str) -> None:
-    """Quiet unless it fails; then the sentence, with the last line of what the program said."""
-    try:
-        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    except OSError as error:
-        raise BenchError(f"{sentence}: {error.strerror}.") from None
-    if result.returncode != 0:
-        last = (result.stderr.strip() or result.stdout.strip()).splitlines()[-1:]
-        raise BenchError(f"{sentence}: {' '.join(last) or f'exit status {result.returncode}'}")
-
-
-def installed(venv: Path, names: Sequence[str]) -> dict[str, str | None]:
-    """Versions in the venv, which need not be the one that this runs in."""
-    program = (
-        "import importlib.metadata as m, json, sys\n"
-        "have = {d.metadata['Name'].lower(): d.version for d in m.distributions()}\n"
-        "print(json.dumps({n: have.get(n) for n in sys.argv[1:]}))"
-    )
-    result = subprocess.run(
-        [str(venv / "bin" / "python"), "-c", program, *names], capture_output=True, text=True, check=True
-    )
-    versions: dict[str, str | None] = json.loads(result.stdout)
-    return versions
+    wrk.install()
 
 
 def find_versions(plan: Plan) -> dict[str, str]:
@@ -421,17 +234,6 @@ def row(app: str, name: str, first: str, rounds: list[dict[str, Measurement]]) -
     return f"| {' | '.join(cells)} |"
 
 
-def machine(venv: Path) -> str:
-    """Processor, cores, kernel and Python of the venv."""
-    model = "unknown processor"
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    python = subprocess.run([str(venv / "bin" / "python"), "-V"], capture_output=True, text=True).stdout.strip()
-    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}, {python}"
-
-
 def parse_arguments() -> Plan:
     """Which servers and applications, how long, and where the servers are."""
     parser = argparse.ArgumentParser(description="Compare Ferricorn with its peers under the same load.")
@@ -460,15 +262,6 @@ def parse_arguments() -> Plan:
     )
 
 
-def chosen(parser: argparse.ArgumentParser, option: str, text: str, known: list[str]) -> tuple[str, ...]:
-    """The words of a list with commas, each of them known and there once."""
-    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    unknown = [word for word in words if word not in known]
-    if unknown or not words:
-        parser.error(f"{option} takes {', '.join(known)}; not {', '.join(unknown) or 'nothing'}")
-    return words
-
-
 def two_cores() -> tuple[int, int]:
     """The first two cores this process may use: 0 and 1 on a machine that is not divided up."""
     cores = sorted(os.sched_getaffinity(0))
@@ -478,4 +271,4 @@ def two_cores() -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(compare))

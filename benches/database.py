@@ -8,17 +8,13 @@ users and ends it; the contestants take turns round by round. Figures are median
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import secrets
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -26,13 +22,14 @@ from statistics import median
 import psycopg2
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SHOP = REPOSITORY / "examples" / "autoshop"
 sys.path[:0] = [str(REPOSITORY / "python" / "tests"), str(REPOSITORY / "benches" / "apps")]
 
 import acquire  # noqa: E402
 import one_connection  # noqa: E402
-from compare import APPS_DIRECTORY, BenchError, answers, free_port, run_or_fail, stop  # noqa: E402
+import wrk  # noqa: E402
+from bench import BenchError, in_turn, run, run_or_fail, seed  # noqa: E402
 from database.services import Bouncer, Cluster, ServiceError, install  # noqa: E402
+from servers import Server, serving  # noqa: E402
 
 WORKERS = 4
 THREADS = 4
@@ -40,18 +37,11 @@ THREADS = 4
 POOL_MAX = 10
 
 # One query each, and a list with its count: two. In turn, with ids that exist.
-REPORT_SCRIPT = """
+REQUESTS = """
 local paths, turn = {"/api/customers/%d", "/api/vehicles/%d", "/api/work-orders/%d", "/api/customers?per_page=20&page=%d"}, 0
 request = function()
   turn = turn + 1
   return wrk.format("GET", string.format(paths[turn % 4 + 1], turn % 10 + 1))
-end
-done = function(summary, latency, requests)
-  local e = summary.errors
-  io.write(string.format(
-    '\\nREPORT {"requests":%d,"seconds":%f,"p50":%f,"p95":%f,"p99":%f,"failed":%d,"broken":%d}\\n',
-    summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(95), latency:percentile(99),
-    e.status, e.connect + e.read + e.write + e.timeout))
 end
 """
 
@@ -158,30 +148,17 @@ class Database:
         return (self.bouncer if route == "pgbouncer" else self.cluster).url()
 
 
-def main() -> int:
-    """Prints the tables to standard output and the progress to standard error."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        plan = parse_arguments()
-        install_what_is_missing(plan)
-        with ExitStack() as stack:
-            cluster = Cluster(max_connections=100)
-            stack.enter_context(cluster)
-            bouncer = Bouncer(cluster)
-            stack.enter_context(bouncer)
-            database = Database(cluster, bouncer)
-            seed(database)
-            urls = {route: database.url(route) for route in ("direct", "pgbouncer")}
-            alone = one_connection.measure_one_connection(plan.binaries, urls, plan.rounds) if plan.alone else []
-            results = measure_everything(plan, database)
-    except (BenchError, ServiceError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped; there is no table.", file=sys.stderr)
-        return 130
-    print("\n\n".join(filter(None, [one_connection.render(alone), render(plan, results)])))
-    return 0
+def compare() -> str:
+    """The tables; the progress goes to standard error."""
+    plan = parse_arguments()
+    install_what_is_missing(plan)
+    with Cluster(max_connections=100) as cluster, Bouncer(cluster) as bouncer:
+        database = Database(cluster, bouncer)
+        seed(database.url("direct"))
+        urls = {route: database.url(route) for route in ("direct", "pgbouncer")}
+        alone = one_connection.measure_one_connection(plan.binaries, urls, plan.rounds) if plan.alone else []
+        results = measure_everything(plan, database)
+    return "\n\n".join(filter(None, [one_connection.render(alone), render(plan, results)]))
 
 
 # Measuring
@@ -195,11 +172,8 @@ def measure_everything(plan: Plan, database: Database) -> Results:
     for users in plan.users:
         rounds = results.setdefault(users, [])
         for number in range(1, plan.rounds + 1):
-            # The order turns with the rounds: nobody always comes after the same neighbour.
-            turn = number % len(plan.contestants)
-            order = plan.contestants[turn:] + plan.contestants[:turn]
             rounds.append({})
-            for contestant in order:
+            for contestant in in_turn(plan.contestants, number):
                 measured = measure(plan, database, contestant, users)
                 rounds[-1][contestant.name] = measured
                 figures = f"{measured.requests_per_second:,.0f}/s, p95 {measured.p95:.0f} ms, errors {measured.errors}"
@@ -211,12 +185,12 @@ def measure(plan: Plan, database: Database, contestant: Contestant, users: int) 
     """A fresh server for every measurement; the warm-up is with as many users, for it opens the connections."""
     with tempfile.TemporaryDirectory(prefix="ferricorn-bench-") as directory:
         histograms = Path(directory)
-        with running_server(plan, database, contestant, histograms) as port, watched(database.cluster) as most:
-            load(port, users, 1)
+        with running_server(plan, database, contestant, histograms) as server, watched(database.cluster) as most:
+            load(server, users, 1)
             for file in histograms.iterdir():
                 # Emptied and not removed: a process has it mapped.
                 file.write_bytes(bytes(file.stat().st_size))
-            report = load(port, users, plan.seconds)
+            report = load(server, users, plan.seconds)
         waited = acquire.read(histograms, 0.99)
     good = report["requests"] - report["failed"]
     return Measurement(
@@ -230,10 +204,10 @@ def measure(plan: Plan, database: Database, contestant: Contestant, users: int) 
     )
 
 
-@contextmanager
-def running_server(plan: Plan, database: Database, contestant: Contestant, histograms: Path) -> Iterator[int]:
-    """Yields the port once the shop has answered out of its database."""
-    port = free_port()
+def running_server(
+    plan: Plan, database: Database, contestant: Contestant, histograms: Path
+) -> AbstractContextManager[Server]:
+    """A fresh server, once the shop has answered out of its database."""
     environment = {
         **os.environ,
         "DATABASE_URL": database.url(contestant.route),
@@ -243,24 +217,13 @@ def running_server(plan: Plan, database: Database, contestant: Contestant, histo
         "BENCH_ACQUIRE": str(histograms),
         "DB_POOL_MAX": str(POOL_MAX),
     }
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            contestant.command(plan.binaries, port),
-            cwd=APPS_DIRECTORY,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            if not answers(process, port, b'"id":7', "/api/customers/7"):
-                log.seek(0)
-                words = log.read().decode(errors="replace").strip()[-2000:]
-                raise BenchError(f"{contestant.name} did not serve the shop.\n{words}".strip())
-            yield port
-        finally:
-            stop(process)
+    return serving(
+        lambda port: contestant.command(plan.binaries, port),
+        b'"id":7',
+        f"{contestant.name} did not serve the shop.",
+        path="/api/customers/7",
+        env=environment,
+    )
 
 
 @contextmanager
@@ -286,31 +249,9 @@ def watched(cluster: Cluster) -> Iterator[list[int]]:
         thread.join()
 
 
-def load(port: int, users: int, seconds: int) -> dict[str, float]:
-    """One run of wrk. A server that closes each connection costs wrk a new one, and that is part of the result."""
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(REPORT_SCRIPT)
-        script.flush()
-        wrk = [
-            "wrk",
-            "-t",
-            "1",
-            "-c",
-            str(users),
-            "-d",
-            f"{seconds}s",
-            "--timeout",
-            "30s",
-            "--latency",
-            "-s",
-            script.name,
-        ]
-        run = subprocess.run([*wrk, f"http://127.0.0.1:{port}/"], capture_output=True, text=True)
-    for line in run.stdout.splitlines():
-        if line.startswith("REPORT "):
-            report: dict[str, float] = json.loads(line.removeprefix("REPORT "))
-            return report
-    raise BenchError(f"wrk gave no report: {(run.stderr or run.stdout).strip()}")
+def load(server: Server, users: int, seconds: int) -> dict[str, float]:
+    """One run of wrk."""
+    return wrk.load(server.port, users, seconds, "--timeout", "30s", requests=REQUESTS)
 
 
 # Preparing
@@ -323,16 +264,7 @@ def install_what_is_missing(plan: Plan) -> None:
         raise BenchError(f"There is no {plan.binaries / 'ferricorn'}; build it first.")
     if any(c.server == "granian" for c in plan.contestants) and not (plan.binaries / "granian").exists():
         run_or_fail([str(plan.binaries / "python"), "-m", "pip", "install", "--quiet", "granian"], "granian is missing")
-    if shutil.which("wrk") is None:
-        run_or_fail(["apt-get", "install", "--yes", "wrk"], "wrk is missing and apt-get cannot install it")
-
-
-def seed(database: Database) -> None:
-    """The shop's own rows."""
-    environment = {**os.environ, "DATABASE_URL": database.url("direct"), "SHOP_DRIVER": "psycopg2"}
-    run = subprocess.run([sys.executable, str(SHOP / "seed.py")], env=environment, capture_output=True, text=True)
-    if run.returncode != 0:
-        raise BenchError(f"The shop cannot be seeded: {run.stderr.strip()}")
+    wrk.install()
 
 
 # Telling
@@ -392,4 +324,4 @@ def parse_arguments() -> Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(compare, ServiceError))

@@ -8,33 +8,20 @@ the two take turns round by round. Figures are medians over the rounds; ratios a
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SHOP = REPOSITORY / "examples" / "autoshop"
 sys.path.insert(0, str(REPOSITORY / "python" / "tests"))
 
-from compare import (  # noqa: E402
-    REPORT_SCRIPT,
-    BenchError,
-    answers,
-    free_port,
-    memory_mebibytes,
-    run_or_fail,
-    stop,
-)
+import wrk  # noqa: E402
+from bench import BenchError, in_turn, run, seed  # noqa: E402
 from database.services import Cluster, ServiceError, install  # noqa: E402
+from servers import Server, memory_mebibytes, serving  # noqa: E402
 
 # The plain program has as many threads.
 WORKERS = 2
@@ -80,38 +67,26 @@ class Plan:
 Results = dict[str, list[dict[str, Measurement]]]
 
 
-def main() -> int:
-    """Prints the table to standard output and the progress to standard error."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        plan = parse_arguments()
-        install()
-        if shutil.which("wrk") is None:
-            run_or_fail(["apt-get", "install", "--yes", "wrk"], "wrk is missing and apt-get cannot install it")
-        with Cluster(max_connections=100) as cluster:
-            environment = {**os.environ, "DATABASE_URL": cluster.url(), "SHOP_DRIVER": "psycopg2"}
-            run = subprocess.run([sys.executable, str(SHOP / "seed.py")], env=environment, capture_output=True, text=True)
-            if run.returncode != 0:
-                raise BenchError(f"The shop cannot be seeded: {run.stderr.strip()}")
-            results = {path: [measure_both(plan, path, n, environment) for n in range(plan.rounds)] for path in ENDPOINTS}
-    except (BenchError, ServiceError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped; there is no table.", file=sys.stderr)
-        return 130
-    print(render(plan, results))
-    return 0
+def compare() -> str:
+    """The table; the progress goes to standard error."""
+    plan = parse_arguments()
+    install()
+    wrk.install()
+    with Cluster(max_connections=100) as cluster:
+        seed(cluster.url())
+        environment = {**os.environ, "DATABASE_URL": cluster.url(), "SHOP_DRIVER": "psycopg2"}
+        results = {path: [measure_both(plan, path, n, environment) for n in range(plan.rounds)] for path in ENDPOINTS}
+    return render(plan, results)
 
 
 def measure_both(plan: Plan, path: str, number: int, environment: dict[str, str]) -> dict[str, Measurement]:
     """One round; who comes first alternates."""
     measured = {}
-    for name in (OURS, PLAIN) if number % 2 == 0 else (PLAIN, OURS):
-        with running(plan, name, path, environment) as process:
-            load(process.port, path, WARM_UP_SECONDS)
-            report = load(process.port, path, plan.seconds)
-            memory = memory_mebibytes(process.pid)
+    for name in in_turn((OURS, PLAIN), number):
+        with running(plan, name, path, environment) as server:
+            wrk.load(server.port, CONNECTIONS, WARM_UP_SECONDS, path=path)
+            report = wrk.load(server.port, CONNECTIONS, plan.seconds, path=path)
+            memory = memory_mebibytes(server.pid)
         measured[name] = Measurement(
             requests_per_second=(report["requests"] - report["failed"]) / report["seconds"],
             p50=report["p50"] / 1000,
@@ -124,50 +99,17 @@ def measure_both(plan: Plan, path: str, number: int, environment: dict[str, str]
     return measured
 
 
-@dataclass(frozen=True)
-class Running:
-    """A server that answers."""
-
-    pid: int
-    port: int
-
-
-@contextmanager
-def running(plan: Plan, name: str, path: str, environment: dict[str, str]) -> Iterator[Running]:
+def running(plan: Plan, name: str, path: str, environment: dict[str, str]) -> AbstractContextManager[Server]:
     """A fresh server, once it has given the right answer."""
-    port = free_port()
     pool_max = POOL_MAX * WORKERS if name == PLAIN else POOL_MAX
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            plan.command(name, port),
-            env={**environment, "DB_POOL_MAX": str(pool_max)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            if not answers(process, port, ENDPOINTS[path], path):
-                log.seek(0)
-                words = log.read().decode(errors="replace").strip()[-2000:]
-                raise BenchError(f"{name} did not answer {path}.\n{words}".strip())
-            yield Running(process.pid, port)
-        finally:
-            stop(process)
-
-
-def load(port: int, path: str, seconds: int) -> dict[str, float]:
-    """One run of wrk."""
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(REPORT_SCRIPT)
-        script.flush()
-        wrk = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--latency", "-s", script.name]
-        run = subprocess.run([*wrk, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True)
-    for line in run.stdout.splitlines():
-        if line.startswith("REPORT "):
-            report: dict[str, float] = json.loads(line.removeprefix("REPORT "))
-            return report
-    raise BenchError(f"wrk gave no report: {(run.stderr or run.stdout).strip()}")
+    return serving(
+        lambda port: plan.command(name, port),
+        ENDPOINTS[path],
+        f"{name} did not answer {path}.",
+        path=path,
+        cwd=None,
+        env={**environment, "DB_POOL_MAX": str(pool_max)},
+    )
 
 
 def render(plan: Plan, results: Results) -> str:
@@ -214,4 +156,4 @@ def parse_arguments() -> Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(compare, ServiceError))

@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import tempfile
 import urllib.request
-from contextlib import suppress
 from pathlib import Path
 
-from compare import APPS_DIRECTORY, BenchError, answers, free_port, stop
+from servers import serving
 
 Micro = list[tuple[str, dict[str, float]]]
 
@@ -20,25 +17,14 @@ Micro = list[tuple[str, dict[str, float]]]
 def measure_one_connection(binaries: Path, urls: dict[str, str], rounds: int) -> Micro:
     """The rows of the table; `urls` has the ways to the database by name."""
     results: Micro = []
+    sentence = "The single connection did not work."
     for route, url in urls.items():
-        port = free_port()
-        with tempfile.TemporaryFile() as log:
-            process = subprocess.Popen(
-                command(binaries, port),
-                cwd=APPS_DIRECTORY,
-                env={**os.environ, "DATABASE_URL": url},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        environment = {**os.environ, "DATABASE_URL": url}
+        with serving(lambda port: command(binaries, port), b"ready", sentence, path="/ready", env=environment) as server:
             try:
-                answer = ask(process, port, f"/?rounds={rounds}")
-            finally:
-                stop(process)
-            if answer is None:
-                log.seek(0)
-                raise BenchError(f"The single connection did not work.\n{log.read().decode(errors='replace')[-2000:]}")
+                answer = ask(server.port, f"/?rounds={rounds}")
+            except OSError:
+                raise server.failed(sentence) from None
         results += [(f"{row}, {route}", seconds) for row, seconds in answer.items()]
     return results
 
@@ -49,14 +35,11 @@ def command(binaries: Path, port: int) -> list[str]:
     return [str(binaries / "ferricorn"), "--bind", bind, "--workers", "1", "--timeout", "0", "micro:application"]
 
 
-def ask(process: subprocess.Popen[bytes], port: int, path: str) -> dict[str, dict[str, float]] | None:
-    """The answer as JSON; None if there is none."""
-    if not answers(process, port, b"ready", "/ready"):
-        return None
-    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as response:
+def ask(port: int, path: str) -> dict[str, dict[str, float]]:
+    """The answer as JSON."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as response:
         answer: dict[str, dict[str, float]] = json.load(response)
         return answer
-    return None
 
 
 def render(micro: Micro) -> str:

@@ -13,16 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-from compare import BenchError, chosen, free_port, install, installed, machine, memory_mebibytes, serving
+from bench import BenchError, chosen, in_turn, install, installed, machine, run
+from servers import Server, memory_mebibytes, serving
 
 APP = "sleeper:application"
 ANSWER = b"Hello, world!"
@@ -127,24 +128,15 @@ class Crowded:
     kibibytes_per_connection: float
 
 
-def main() -> int:
-    """Prints the tables to standard output and the progress to standard error."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        plan = parse_arguments()
-        prepare(plan)
-        mixed = {load: rounds(plan, plan.contestants, lambda c, load=load: measure(plan, c, load)) for load in LOADS}
-        # Of the peers none gets that far: Gunicorn's threads wait for slow heads, Granian does not take so many.
-        ours = [c for c in plan.contestants if c.requirement is None]
-        crowded = rounds(plan, ours, lambda c: measure_crowd(plan, c)) if ours else []
-    except BenchError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped; there is no table.", file=sys.stderr)
-        return 130
-    print(render(plan, mixed, crowded))
-    return 0
+def compare() -> str:
+    """The tables; the progress goes to standard error."""
+    plan = parse_arguments()
+    prepare(plan)
+    mixed = {load: rounds(plan, plan.contestants, lambda c, load=load: measure(plan, c, load)) for load in LOADS}
+    # Of the peers none gets that far: Gunicorn's threads wait for slow heads, Granian does not take so many.
+    ours = [c for c in plan.contestants if c.requirement is None]
+    crowded = rounds(plan, ours, lambda c: measure_crowd(plan, c)) if ours else []
+    return render(plan, mixed, crowded)
 
 
 def prepare(plan: Plan) -> None:
@@ -163,32 +155,36 @@ def rounds(plan: Plan, contestants: Sequence[Contestant], one: Callable[[Contest
     """A list of rounds, each with one measurement of every server."""
     results: list[dict[str, Result]] = []
     for number in range(1, plan.rounds + 1):
-        # The order turns with the rounds: nobody always comes after the same neighbour.
-        turn = number % len(contestants)
-        order = [*contestants[turn:], *contestants[:turn]]
-        results.append({contestant.name: one(contestant) for contestant in order})
+        results.append({contestant.name: one(contestant) for contestant in in_turn(contestants, number)})
         print(f"round {number} of {plan.rounds} is done", file=sys.stderr, flush=True)
     return results
 
 
 def measure(plan: Plan, contestant: Contestant, load: Load) -> dict[str, float]:
     """A fresh server with four workers under a mixed load."""
-    port = free_port()
-    with serving(contestant.name, contestant.command(plan.executable(contestant), WORKERS, port), port, ANSWER):
+    with running(plan, contestant, WORKERS) as server:
         options = ["--slow-share", str(load.slow_share), "--slow", f"/?ms={load.milliseconds}"]
-        return ask(plan, port, load.rate, *options)
+        return ask(plan, server.port, load.rate, *options)
 
 
 def measure_crowd(plan: Plan, contestant: Contestant) -> Crowded:
     """A fresh server with one worker, alone and beside many clients that want nothing yet."""
-    port = free_port()
-    with serving(contestant.name, contestant.command(plan.executable(contestant), 1, port), port, ANSWER) as pid:
-        alone = ask(plan, port, LOADS[0].rate, "--slow-share", "0")
-        before = memory_mebibytes(pid)
+    with running(plan, contestant, 1) as server:
+        alone = ask(plan, server.port, LOADS[0].rate, "--slow-share", "0")
+        before = memory_mebibytes(server.pid)
         sizes: list[float] = []
         crowd = ["--slow-share", "0", "--idle", str(IDLE), "--dribbling", str(DRIBBLING), "--wait"]
-        beside = ask(plan, port, LOADS[0].rate, *crowd, gathered=lambda: sizes.append(memory_mebibytes(pid)))
+        weigh = lambda: sizes.append(memory_mebibytes(server.pid))  # noqa: E731
+        beside = ask(plan, server.port, LOADS[0].rate, *crowd, gathered=weigh)
     return Crowded(alone, beside, (sizes[0] - before) * 1024 / (IDLE + DRIBBLING))
+
+
+def running(plan: Plan, contestant: Contestant, workers: int) -> AbstractContextManager[Server]:
+    """A fresh server."""
+    executable = plan.executable(contestant)
+    return serving(
+        lambda port: contestant.command(executable, workers, port), ANSWER, f"{contestant.name} did not serve."
+    )
 
 
 def ask(
@@ -301,4 +297,4 @@ def parse_arguments() -> Plan:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(compare))
