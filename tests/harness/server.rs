@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use strict_client::connection::{Address, Connection};
 use strict_client::http::Response;
+use strict_client::load::Load;
 
 use super::log::{self, Line};
 use super::process;
@@ -97,6 +98,28 @@ impl Server {
             Some(Err(status)) => panic!("the server ended ({status}) before: {what}"),
             None => panic!("waited {PATIENCE:?} in vain for: {what}"),
         }
+    }
+
+    /// Waits until there is a file `name` in its directory.
+    #[track_caller]
+    pub(crate) fn wait_file(&self, name: &str) {
+        self.wait_for(&format!("the file `{name}`"), || self.workdir.has(name).then_some(()));
+    }
+
+    /// Waits until more than so many further answers to these clients were right.
+    #[track_caller]
+    pub(crate) fn wait_progress(&self, load: &Load, more: usize) {
+        let before = load.right();
+        self.wait_for("progress of the clients", || (load.right() > before + more).then_some(()));
+    }
+
+    /// A request that an application with a `/gate` has begun with, and goes on with when there is a file `gate`.
+    #[track_caller]
+    pub(crate) fn hold(&self, gate: &str) -> Connection {
+        let mut connection = self.connect();
+        connection.send(format!("GET /gate?{gate} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        self.wait_file(&format!("{gate}.entered"));
+        connection
     }
 
     /// Waits until it accepts connections.

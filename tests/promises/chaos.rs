@@ -114,8 +114,7 @@ impl Storm {
     fn wait_progress(&mut self) {
         let more = self.random.usize(1..150);
         for load in &self.loads {
-            let wanted = load.right() + more;
-            self.server.wait_for("progress of the clients", || (load.right() >= wanted).then_some(()));
+            self.server.wait_progress(load, more);
         }
     }
 

@@ -61,7 +61,7 @@ fn after_every_kind_of_response() {
 fn when_the_client_leaves_before_the_response() {
     in_every_class(|server| {
         let connection = begin(server, "GET /late");
-        server.wait_for("the application", || server.workdir().has("gate.entered").then_some(()));
+        server.wait_file("gate.entered");
         drop(connection);
         server.write("gate", "");
         wait_closed(server, 1);
@@ -88,7 +88,7 @@ fn when_the_client_leaves_in_the_middle() {
 fn when_a_client_that_takes_nothing_leaves() {
     in_every_class(|server| {
         let connection = begin(server, "GET /endless");
-        server.wait_for("the application", || server.workdir().has("begun").then_some(()));
+        server.wait_file("begun");
         assert!(stays(MOMENT, || server.workdir().read("notes").is_empty()));
         drop(connection);
         wait_closed(server, 1);

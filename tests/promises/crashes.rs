@@ -132,13 +132,11 @@ fn a_killed_mold_loses_nothing() {
     for _ in 0..3 {
         let molds = || children(server.pid()).into_iter().find(|pid| title(*pid).starts_with("ferricorn: mold"));
         let mold = server.wait_for("a mold", molds);
-        let wanted = load.right() + 400;
-        server.wait_for("progress of the clients", || (load.right() >= wanted).then_some(()));
+        server.wait_progress(&load, 400);
         send(mold, Signal::SIGKILL);
         wait_gone(mold);
     }
-    let wanted = load.right() + 1000;
-    server.wait_for("progress of the clients", || (load.right() >= wanted).then_some(()));
+    server.wait_progress(&load, 1000);
     let tally = load.finish();
     assert!(tally.anomalies.is_empty(), "{tally:?}");
 }
@@ -171,7 +169,7 @@ fn a_killed_master_leaves_nobody_waiting() {
         let server = Launch::app("fatal").bind(bind).args("--workers 2").start();
         server.wait_workers(2);
         let load = Load::start(&server.address(), &[Mode::KeepAlive, Mode::Close, Mode::Close, Mode::Close]);
-        server.wait_for("progress of the clients", || (load.right() > 300).then_some(()));
+        server.wait_progress(&load, 300);
         server.signal(Signal::SIGKILL);
         server.wait_exit();
         server.wait_nothing_running();

@@ -11,13 +11,6 @@ use crate::harness::{Launch, Server};
 /// How many clients of each kind ask at the same time.
 const CLIENTS: [Mode; 6] = [Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close];
 
-/// Waits until `more` further answers were right.
-#[track_caller]
-fn wait_progress(server: &Server, load: &Load, more: usize) {
-    let wanted = load.right() + more;
-    server.wait_for("progress of the clients", || (load.right() >= wanted).then_some(()));
-}
-
 /// Sends HUP and waits until `count` workers run of which none is of the old generation.
 #[track_caller]
 fn reload(server: &Server, count: usize) {
@@ -41,7 +34,7 @@ fn assert_spotless(tally: &Tally, server: &Server) {
 fn a_quiet_server_is_spotless() {
     let server = Launch::app("plain").args("--workers 2").start();
     let load = Load::start(&server.address(), &CLIENTS);
-    wait_progress(&server, &load, 500);
+    server.wait_progress(&load, 500);
     assert_spotless(&load.finish(), &server);
 }
 
@@ -50,7 +43,7 @@ fn a_quiet_server_is_spotless() {
 fn the_strict_client_counts_failures() {
     let server = Launch::app("plain").start();
     let load = Load::start(&server.address(), &CLIENTS);
-    wait_progress(&server, &load, 50);
+    server.wait_progress(&load, 50);
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     let tally = load.finish();
     assert!(tally.anomalies.iter().any(|anomaly| anomaly.kind == Kind::Refused), "{tally:?}");
@@ -63,10 +56,10 @@ fn six_deploys_lose_nothing() {
     server.wait_workers(4);
     let load = Load::start(&server.address(), &CLIENTS);
     for _ in 0..6 {
-        wait_progress(&server, &load, 200);
+        server.wait_progress(&load, 200);
         reload(&server, 4);
     }
-    wait_progress(&server, &load, 200);
+    server.wait_progress(&load, 200);
     assert_spotless(&load.finish(), &server);
 }
 
@@ -77,7 +70,7 @@ fn preloaded_deploys_lose_nothing() {
     server.wait_workers(4);
     let load = Load::start(&server.address(), &CLIENTS);
     for _ in 0..3 {
-        wait_progress(&server, &load, 200);
+        server.wait_progress(&load, 200);
         reload(&server, 4);
     }
     assert_spotless(&load.finish(), &server);
@@ -90,7 +83,7 @@ fn resizing_loses_nothing() {
     server.wait_workers(2);
     let load = Load::start(&server.address(), &CLIENTS);
     for (signal, count) in [(Signal::SIGTTIN, 3), (Signal::SIGTTOU, 2), (Signal::SIGTTIN, 3), (Signal::SIGTTOU, 2)] {
-        wait_progress(&server, &load, 100);
+        server.wait_progress(&load, 100);
         server.signal(signal);
         server.wait_workers(count);
     }
@@ -108,13 +101,13 @@ fn the_reference_command_line_loses_nothing() {
     let server = launch.start();
     let load = Load::start(&server.address(), &CLIENTS);
     for _ in 0..6 {
-        wait_progress(&server, &load, 200);
+        server.wait_progress(&load, 200);
         // At level warning the log names no worker: those that answer are asked for their names.
         let old: Vec<_> = (0..20).map(|_| server.serving_pid()).collect();
         server.signal(Signal::SIGHUP);
         server.wait_for("the old workers' end", || (!old.iter().any(|pid| alive(*pid))).then_some(()));
     }
-    wait_progress(&server, &load, 200);
+    server.wait_progress(&load, 200);
     assert_spotless(&load.finish(), &server);
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     assert!(server.workdir().read("access.log").lines().count() > 1000);

@@ -12,9 +12,7 @@ const RESETS: &str = "Gunicorn resets what waits in the queue of its socket";
 
 /// A request in flight, and others that wait behind it in the socket's queue.
 fn queue(server: &Server, waiting: usize) -> (Connection, Vec<Connection>) {
-    let mut held = server.connect();
-    held.send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
-    server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
+    let held = server.hold("open");
     let mut queued: Vec<Connection> = (0..waiting).map(|_| server.connect()).collect();
     for (number, connection) in queued.iter_mut().enumerate() {
         connection.send(format!("GET /token?{number} HTTP/1.1\r\nHost: x\r\n\r\n"));
@@ -48,7 +46,7 @@ fn a_stop_under_load_breaks_off_nothing() {
     only_ferricorn!(RESETS);
     let server = Launch::app("plain").args("--workers 2").start();
     let load = Load::start(&server.address(), &[Mode::KeepAlive, Mode::Close, Mode::Trickle, Mode::Close, Mode::Close]);
-    server.wait_for("progress of the clients", || (load.right() > 300).then_some(()));
+    server.wait_progress(&load, 300);
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     let tally = load.finish();
     let broken: Vec<_> = tally.anomalies.iter().filter(|anomaly| anomaly.kind != Kind::Refused).collect();

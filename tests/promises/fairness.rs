@@ -29,31 +29,52 @@ fn two() -> Launch {
 
 /// So many connections that one and the same worker has, and that worker.
 #[track_caller]
-fn pinned(server: &Server, address: &Address, count: usize) -> (Vec<Connection>, String) {
+fn pinned<const COUNT: usize>(server: &Server, address: &Address) -> ([Connection; COUNT], String) {
     let mut had = BTreeMap::<String, Vec<Connection>>::new();
     for _ in 0..MOST {
         let mut connection = Connection::open(address).expect("the server listens");
         let worker = connection.get("/pid").text();
         let of_worker = had.entry(worker.clone()).or_default();
         of_worker.push(connection);
-        if of_worker.len() == count {
-            return (had.remove(&worker).expect("it was there just now"), worker);
+        if of_worker.len() == COUNT {
+            let pinned = had.remove(&worker).and_then(|pinned| pinned.try_into().ok());
+            return (pinned.expect("they were there just now"), worker);
         }
     }
-    panic!("no worker has {count} of {MOST} connections; log:\n{}", server.log());
+    panic!("no worker has {COUNT} of {MOST} connections; log:\n{}", server.log());
 }
 
 /// Begins a call that goes on until `let_go`.
 #[track_caller]
 fn hold(server: &Server, connection: &mut Connection, gate: &str) {
     connection.send(format!("GET /gate?{gate} HTTP/1.1\r\nHost: x\r\n\r\n"));
-    server.wait_for(gate, || server.workdir().has(&format!("{gate}.entered")).then_some(()));
+    server.wait_file(&format!("{gate}.entered"));
 }
 
 #[track_caller]
 fn let_go(server: &Server, connection: &mut Connection, gate: &str, worker: &str) {
     server.write(gate, "");
     connection.response().expect(200, worker);
+}
+
+/// Two workers, three connections that one of them has, and that one.
+#[track_caller]
+fn three_of_one() -> (Server, [Connection; 3], String) {
+    let server = two().start();
+    server.wait_workers(2);
+    let (connections, worker) = pinned(&server, &server.address());
+    (server, connections, worker)
+}
+
+/// The same, and both workers are in calls: on the third connection, and on the second, which the other worker has got. A request
+/// waits on the first.
+#[track_caller]
+fn all_busy() -> (Server, [Connection; 3], String) {
+    let (server, [mut kept, mut second, mut first], busy) = three_of_one();
+    hold(&server, &mut first, "first");
+    hold(&server, &mut second, "second");
+    kept.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+    (server, [kept, second, first], busy)
 }
 
 /// With equal work all workers do the same share of it, on new connections and on kept ones.
@@ -100,10 +121,7 @@ fn equal_work_is_shared_equally() {
 #[test]
 fn a_kept_connection_goes_to_an_idle_worker() {
     only_ferricorn!(CLOSES);
-    let server = two().start();
-    server.wait_workers(2);
-    let (mut connections, busy) = pinned(&server, &server.address(), 3);
-    let (mut kept, mut idle, mut held) = three(&mut connections);
+    let (server, [mut kept, mut idle, mut held], busy) = three_of_one();
     hold(&server, &mut held, "gate");
     let other = kept.get("/pid").text();
     assert_ne!(other, busy);
@@ -121,11 +139,6 @@ fn a_kept_connection_goes_to_an_idle_worker() {
     held.get("/pid").expect(200, &busy);
 }
 
-fn three(connections: &mut Vec<Connection>) -> (Connection, Connection, Connection) {
-    let mut next = || connections.pop().expect("there are three");
-    (next(), next(), next())
-}
-
 /// The same over a Unix socket.
 #[test]
 fn unix_sockets_are_handed_over_too() {
@@ -133,8 +146,7 @@ fn unix_sockets_are_handed_over_too() {
     let server = two().also_bind("unix:socket").start();
     server.wait_workers(2);
     let address = Address::Unix(server.workdir().join("socket"));
-    let (mut connections, busy) = pinned(&server, &address, 3);
-    let (mut kept, _, mut held) = three(&mut connections);
+    let ([mut kept, _, mut held], busy) = pinned(&server, &address);
     hold(&server, &mut held, "gate");
     assert_ne!(kept.get("/pid").text(), busy);
     let_go(&server, &mut held, "gate", &busy);
@@ -147,8 +159,7 @@ fn a_connection_keeps_its_name() {
     let server = two().args("--proxy-protocol v1").start();
     server.wait_workers(2);
     let header = "PROXY TCP4 10.0.0.9 10.0.0.1 1234 443\r\n";
-    let (mut connections, busy) = pinned(&server, &server.address(), 2);
-    let (mut held, mut plain) = (connections.pop().unwrap(), connections.pop().unwrap());
+    let ([mut held, mut plain], busy) = pinned(&server, &server.address());
     let mut proxied = (0..MOST).find_map(|_| {
         let mut connection = server.connect();
         connection.send(header);
@@ -175,13 +186,7 @@ fn a_connection_keeps_its_name() {
 #[test]
 fn who_is_idle_first_serves() {
     only_ferricorn!(CLOSES);
-    let server = two().start();
-    server.wait_workers(2);
-    let (mut connections, busy) = pinned(&server, &server.address(), 3);
-    let (mut kept, mut second, mut first) = three(&mut connections);
-    hold(&server, &mut first, "first");
-    hold(&server, &mut second, "second");
-    kept.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+    let (server, [mut kept, mut second, mut first], busy) = all_busy();
     let mut other = String::new();
     assert!(stays(WATCH, || !server.workdir().has("second")));
     server.write("second", "");
@@ -195,10 +200,7 @@ fn who_is_idle_first_serves() {
 #[test]
 fn a_long_stream_holds_up_nobody() {
     only_ferricorn!(CLOSES);
-    let server = two().start();
-    server.wait_workers(2);
-    let (mut connections, busy) = pinned(&server, &server.address(), 3);
-    let (mut kept, mut second, mut streamed) = three(&mut connections);
+    let (server, [mut kept, mut second, mut streamed], busy) = three_of_one();
     streamed.send("GET /stream?gate HTTP/1.1\r\nHost: x\r\n\r\n");
     streamed.head();
     // It has gone on for longer than a moment.
@@ -219,13 +221,7 @@ fn a_long_stream_holds_up_nobody() {
 #[test]
 fn a_killed_worker_keeps_no_request_from_being_answered() {
     only_ferricorn!(CLOSES);
-    let server = two().start();
-    server.wait_workers(2);
-    let (mut connections, busy) = pinned(&server, &server.address(), 3);
-    let (mut kept, mut second, mut first) = three(&mut connections);
-    hold(&server, &mut first, "first");
-    hold(&server, &mut second, "second");
-    kept.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+    let (server, [mut kept, mut second, _first], busy) = all_busy();
     // The time in which a call becomes a long one has passed.
     assert!(stays(WATCH, || alive(busy.parse().map(Pid::from_raw).unwrap())));
     let old: Pid = busy.parse().map(Pid::from_raw).unwrap();
@@ -241,13 +237,7 @@ fn a_killed_worker_keeps_no_request_from_being_answered() {
 fn a_stop_loses_nobody() {
     only_ferricorn!(CLOSES);
     for signal in [Signal::SIGTERM, Signal::SIGHUP] {
-        let server = two().start();
-        server.wait_workers(2);
-        let (mut connections, busy) = pinned(&server, &server.address(), 3);
-        let (mut kept, mut second, mut first) = three(&mut connections);
-        hold(&server, &mut first, "first");
-        hold(&server, &mut second, "second");
-        kept.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+        let (server, [mut kept, mut second, mut first], busy) = all_busy();
         assert!(stays(WATCH, || server.ended().is_none()));
         server.signal(signal);
         server.write("second", "");
@@ -264,12 +254,10 @@ fn nothing_is_lost_on_the_way() {
     server.wait_workers(3);
     let load = Load::start(&server.address(), &[[Mode::KeepAlive; 12].as_slice(), &[Mode::Close; 2]].concat());
     for signal in [Signal::SIGHUP, Signal::SIGTTIN, Signal::SIGHUP, Signal::SIGTTOU] {
-        let wanted = load.right() + 700;
-        server.wait_for("progress of the clients", || (load.right() >= wanted).then_some(()));
+        server.wait_progress(&load, 700);
         server.signal(signal);
     }
-    let wanted = load.right() + 1000;
-    server.wait_for("progress of the clients", || (load.right() >= wanted).then_some(()));
+    server.wait_progress(&load, 1000);
     let tally = load.finish();
     assert!(tally.anomalies.is_empty(), "{tally:?}");
 }

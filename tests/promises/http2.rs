@@ -92,7 +92,7 @@ fn streams_are_limited() {
     let server = launch().args("--http2-max-concurrent-streams 1").start();
     let mut client = Http2::open(&server.address());
     client.get(1, "/gate?gate");
-    server.wait_for("a call", || server.workdir().join("gate.entered").exists().then_some(()));
+    server.wait_file("gate.entered");
     client.get(3, "/");
     assert_eq!(client.error(), REFUSED_STREAM);
     server.write("gate", "");
@@ -108,7 +108,7 @@ fn streams_do_not_wait_for_each_other() {
     let server = launch().start();
     let mut client = Http2::open(&server.address());
     client.get(1, "/gate?gate");
-    server.wait_for("a call", || server.workdir().join("gate.entered").exists().then_some(()));
+    server.wait_file("gate.entered");
     client.assert_serves(3);
     server.write("gate", "");
     assert_eq!(client.status(1), Some(200));
@@ -187,7 +187,7 @@ fn a_stream_taken_back_stops_the_application() {
     client.until("some of the body", |frame| frame.kind == DATA);
     client.send(RST_STREAM, 0, 1, &8_u32.to_be_bytes());
     client.send(WINDOW_UPDATE, 0, 0, &1_000_000_u32.to_be_bytes());
-    server.wait_for("the end of the iterable", || server.workdir().join("closed").exists().then_some(()));
+    server.wait_file("closed");
     client.assert_serves(3);
 }
 
@@ -202,7 +202,7 @@ fn a_stream_taken_back_frees_the_only_thread() {
     client.get(3, "/");
     client.send(RST_STREAM, 0, 1, &8_u32.to_be_bytes());
     client.send(WINDOW_UPDATE, 0, 0, &1_000_000_u32.to_be_bytes());
-    server.wait_for("the end of the iterable", || server.workdir().join("closed").exists().then_some(()));
+    server.wait_file("closed");
     assert_eq!(client.status(3), Some(200));
     assert_eq!(client.body(3), b"hello");
 }
@@ -227,7 +227,7 @@ fn a_stop_finishes_streams() {
     let server = launch().start();
     let mut client = Http2::open(&server.address());
     client.get(1, "/gate?gate");
-    server.wait_for("a call", || server.workdir().join("gate.entered").exists().then_some(()));
+    server.wait_file("gate.entered");
     server.signal(Signal::SIGTERM);
     server.wait_log("Handling signal: term");
     assert!(stays(Duration::from_millis(300), || server.ended().is_none()));
@@ -353,6 +353,6 @@ fn a_client_that_takes_nothing_is_given_up() {
     client.get(1, "/endless");
     let given_up = || client.try_send(PING, 0, 0, &[0; 8]).is_err().then_some(());
     server.wait_for("the end of the connection", given_up);
-    server.wait_for("the end of the iterable", || server.workdir().join("closed").exists().then_some(()));
+    server.wait_file("closed");
     server.get("/").expect(200, "hello");
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::http2::Http2;
+use crate::harness::http2::{Http2, PREFACE, SETTINGS, frame};
 use crate::harness::target::binaries;
 use crate::harness::{Launch, Server};
 
@@ -18,11 +18,11 @@ fn prior_knowledge_is_enough() {
     let server = start(PRIOR);
     Http2::begin(server.connect()).assert_serves(1);
     let mut slow = server.connect();
-    for byte in crate::harness::http2::PREFACE {
+    for byte in PREFACE {
         slow.send([*byte]);
     }
-    slow.send(crate::harness::http2::frame(crate::harness::http2::SETTINGS, 0, 0, &[]));
-    assert_eq!(slow.take(9).unwrap()[3], crate::harness::http2::SETTINGS);
+    slow.send(frame(SETTINGS, 0, 0, &[]));
+    assert_eq!(slow.take(9).unwrap()[3], SETTINGS);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/http2.py");
     let url = format!("http://127.0.0.1:{}", server.address().port());
     let output = Command::new(binaries().join("python")).arg(script).arg(url).output().expect("the client runs");
@@ -49,7 +49,7 @@ fn others_speak_http_1() {
     let server = start(&format!("{PRIOR} --forwarded-allow-ips 10.1.1.1"));
     server.get("/").expect(200, "hello");
     let mut client = server.connect();
-    client.send(crate::harness::http2::PREFACE);
+    client.send(PREFACE);
     assert_eq!(client.response().status(), 400);
 }
 
@@ -60,7 +60,7 @@ fn both_settings_are_needed() {
         let server = start(&format!("--threads 2 {arguments}"));
         server.get("/").expect(200, "hello");
         let mut client = server.connect();
-        client.send(crate::harness::http2::PREFACE);
+        client.send(PREFACE);
         assert_eq!(client.response().status(), 400);
     }
 }

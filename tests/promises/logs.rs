@@ -114,7 +114,7 @@ fn usr1_reaches_workers_that_still_boot() {
                from plain import application\n";
     let launch = Launch::app("late").file("late.py", app).args("--access-logfile access.log");
     let server = launch.error_log("error.log").start();
-    server.wait_for("the import", || server.workdir().has("importing").then_some(()));
+    server.wait_file("importing");
     fs::rename(server.workdir().join("access.log"), server.workdir().join("access.log.1")).unwrap();
     server.signal(Signal::SIGUSR1);
     server.wait_log("Handling signal: usr1");

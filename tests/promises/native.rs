@@ -70,13 +70,13 @@ fn a_factory_that_fails_is_a_boot_failure() {
 fn a_factory_may_take_its_time() {
     only_ferricorn!(NATIVE);
     let server = Launch::native().args("--factory wait").start();
-    server.wait_for("the factory's begin", || server.workdir().has("factory.entered").then_some(()));
+    server.wait_file("factory.entered");
     let mut early = server.connect();
     early.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     server.write("factory", "");
     early.response().expect(200, "hello");
     let server = Launch::native().args("--factory wait").start();
-    server.wait_for("the factory's begin", || server.workdir().has("factory.entered").then_some(()));
+    server.wait_file("factory.entered");
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     server.wait_nothing_running();
 }

@@ -7,23 +7,19 @@ use nix::sys::signal::Signal;
 use strict_client::anomaly::Kind;
 
 use super::native::NATIVE;
+use crate::harness::Launch;
 use crate::harness::process::{alive, send, wait_gone};
 use crate::harness::strict::{Load, Mode};
 use crate::harness::wait::stays;
-use crate::harness::{Launch, Server};
 
 const CLIENTS: [Mode; 4] = [Mode::KeepAlive, Mode::Close, Mode::Trickle, Mode::KeepAlive];
+/// Answers that show that the clients get on.
+const SOME: usize = 50;
 
 #[track_caller]
 fn assert_nothing_went_wrong(load: Load) {
     let tally = load.finish();
     assert!(tally.anomalies.is_empty() && tally.right > 0, "{tally:#?}");
-}
-
-#[track_caller]
-fn wait_progress(server: &Server, load: &Load) {
-    let before = load.right();
-    server.wait_for("progress of the clients", || (load.right() > before + 50).then_some(()));
 }
 
 /// HUP starts the program that is on disk now, and no request is lost.
@@ -35,13 +31,13 @@ fn hup_runs_the_new_program() {
     let old = server.wait_workers(2);
     let load = Load::start(&server.address(), &CLIENTS);
     for image in ["new", "newer"] {
-        wait_progress(&server, &load);
+        server.wait_progress(&load, SOME);
         server.workdir().install(image);
         server.signal(Signal::SIGHUP);
         server.wait_for("the new program", || (server.get("/image").text() == image).then_some(()));
     }
     old.into_iter().for_each(wait_gone);
-    wait_progress(&server, &load);
+    server.wait_progress(&load, SOME);
     assert_nothing_went_wrong(load);
     server.wait_workers(2);
 }
@@ -61,7 +57,7 @@ fn a_bad_program_changes_nothing() {
         let survive = || old.iter().all(|worker| alive(*worker)) && server.ended().is_none();
         assert!(stays(Duration::from_millis(300), survive), "the old generation did not survive");
     }
-    wait_progress(&server, &load);
+    server.wait_progress(&load, SOME);
     assert_nothing_went_wrong(load);
     server.workdir().install("good");
     server.signal(Signal::SIGHUP);
@@ -76,7 +72,7 @@ fn usr2_starts_the_new_program() {
     server.get("/image").expect(200, "old");
     server.workdir().install("new");
     server.signal(Signal::SIGUSR2);
-    server.wait_for("the new master", || server.workdir().has("server.pid.2").then_some(()));
+    server.wait_file("server.pid.2");
     server.wait_for("the new program", || (server.get("/image").text() == "new").then_some(()));
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     server.wait_for("the new program alone", || (server.get("/image").text() == "new").then_some(()));
@@ -101,7 +97,7 @@ fn workers_are_recycled() {
     let first = server.wait_workers(2);
     let load = Load::start(&server.address(), &CLIENTS);
     first.into_iter().for_each(wait_gone);
-    wait_progress(&server, &load);
+    server.wait_progress(&load, SOME);
     assert_nothing_went_wrong(load);
     server.wait_log("Autorestarting worker after current request.");
 }
@@ -135,7 +131,7 @@ fn a_stop_under_load_breaks_off_nothing() {
     only_ferricorn!(NATIVE);
     let server = Launch::native().args("--workers 2").start();
     let load = Load::start(&server.address(), &CLIENTS);
-    wait_progress(&server, &load);
+    server.wait_progress(&load, SOME);
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     let tally = load.finish();
     let broken: Vec<_> = tally.anomalies.iter().filter(|anomaly| anomaly.kind != Kind::Refused).collect();
@@ -147,9 +143,7 @@ fn a_stop_under_load_breaks_off_nothing() {
 fn term_does_not_wait_for_ever() {
     only_ferricorn!(NATIVE);
     let server = Launch::native().args("--graceful-timeout 1").start();
-    let mut held = server.connect();
-    held.send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
-    server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
+    let _held = server.hold("open");
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     server.wait_nothing_running();
 }
@@ -177,9 +171,7 @@ fn nobody_outlives_the_master() {
     only_ferricorn!(NATIVE);
     let server = Launch::native().args("--workers 2").start();
     server.wait_workers(2);
-    let mut held = server.connect();
-    held.send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
-    server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
+    let mut held = server.hold("open");
     server.signal(Signal::SIGKILL);
     server.wait_exit();
     server.write("open", "");

@@ -17,9 +17,7 @@ fn busy(launch: Launch) -> (Server, Connection, Connection) {
     let server = launch.start();
     let mut other = server.connect();
     other.get("/").expect(200, "hello");
-    let mut held = server.connect();
-    held.send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
-    server.wait_for("the call", || server.workdir().has("open.entered").then_some(()));
+    let held = server.hold("open");
     (server, held, other)
 }
 

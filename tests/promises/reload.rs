@@ -112,9 +112,7 @@ fn hup_resets_the_number_of_workers() {
 fn hup_lets_requests_finish() {
     let server = Launch::app("plain").args("--workers 2").start();
     let old = server.wait_workers(2);
-    let mut connection = server.connect();
-    connection.send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
-    server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
+    let mut connection = server.hold("open");
     server.signal(Signal::SIGHUP);
     server.wait_for("an answer by a new worker", || (!old.contains(&server.serving_pid())).then_some(()));
     server.write("open", "");

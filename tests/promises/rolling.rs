@@ -135,12 +135,12 @@ fn a_second_hup_supersedes_the_first() {
         let old = server.wait_workers(2);
         // What a worker has not read yet it would read as it is written below. With --preload the mold has read it for all.
         for worker in old.iter().filter(|_| !args.contains("preload")) {
-            server.wait_for("the import", || server.workdir().has(&format!("read-{worker}")).then_some(()));
+            server.wait_file(&format!("read-{worker}"));
         }
         let hangs = "import time\nopen('hanging', 'w').close()\nwhile True:\n    time.sleep(0.01)";
         server.write("changing.py", &app(hangs));
         server.signal(Signal::SIGHUP);
-        server.wait_for("the import that hangs", || server.workdir().has("hanging").then_some(()));
+        server.wait_file("hanging");
         server.write("changing.py", &app("").replace("any", "newest"));
         server.signal(Signal::SIGHUP);
         server.wait_for("the newest code", || (server.get("/").text() == "('newest',) []").then_some(()));
@@ -206,9 +206,7 @@ fn what_waits_at_an_address_that_is_given_up_is_served() {
     for first in [format!("127.0.0.1:{}", free_port()), "unix:socket".to_owned()] {
         let (conf, second) = (|bind: &str| format!("workers = 1\nbind = '{bind}'\n"), free_port());
         let server = Launch::app("plain").no_bind().conf(&conf(&first)).start();
-        let mut held = server.connect();
-        held.send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
-        server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
+        let mut held = server.hold("open");
         let address = server.address();
         let mut queued: Vec<_> = (0..20).map(|_| server.connect()).collect();
         for (number, connection) in queued.iter_mut().enumerate() {
@@ -235,7 +233,7 @@ fn moving_breaks_off_nothing() {
     let conf = |port: u16| format!("workers = 2\nbind = '127.0.0.1:{port}'\n");
     let server = Launch::app("plain").no_bind().conf(&conf(first)).start();
     let load = Load::start(&at_port(first), &[Mode::KeepAlive, Mode::Close, Mode::Close, Mode::Trickle]);
-    server.wait_for("progress of the clients", || (load.right() > 200).then_some(()));
+    server.wait_progress(&load, 200);
     for port in [second, first, second] {
         let old = server.workers();
         server.write("gunicorn.conf.py", &conf(port));
@@ -274,10 +272,10 @@ fn usr1_does_not_end_a_reload() {
         "import os, time\nopen('configuring', 'w').close()\nwhile not os.path.exists('go'):\n    time.sleep(0.01)\n";
     server.write("gunicorn.conf.py", waits);
     server.signal(Signal::SIGHUP);
-    server.wait_for("the configuration", || server.workdir().has("configuring").then_some(()));
+    server.wait_file("configuring");
     fs::rename(server.workdir().join("error.log"), server.workdir().join("error.log.1")).unwrap();
     server.signal(Signal::SIGUSR1);
-    server.wait_for("a new log", || server.workdir().has("error.log").then_some(()));
+    server.wait_file("error.log");
     server.write("go", "");
     server.wait_log("Reload: the new workers are good");
     wait_gone(old);

@@ -10,19 +10,11 @@ use crate::harness::ports::{at_port, free_port};
 use crate::harness::process::{send, working_in};
 use crate::harness::{Launch, Server};
 
-/// Starts a request that waits for the file `open`, and waits until the application has begun it.
-fn held_request(server: &Server) -> Connection {
-    let mut connection = server.connect();
-    connection.send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
-    server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
-    connection
-}
-
 /// TERM lets the request in flight finish, then the server exits 0, says so, and removes its pid file.
 #[test]
 fn term_lets_requests_finish() {
     let server = Launch::app("plain").args("--workers 2 --pid server.pid").start();
-    let mut connection = held_request(&server);
+    let mut connection = server.hold("open");
     server.signal(Signal::SIGTERM);
     server.wait_log("Handling signal: term");
     server.write("open", "");
@@ -37,7 +29,7 @@ fn term_lets_requests_finish() {
 #[test]
 fn the_graceful_timeout_bounds_the_stop() {
     let server = Launch::app("plain").args("--graceful-timeout 1").start();
-    let mut connection = held_request(&server);
+    let mut connection = server.hold("open");
     let asked = Instant::now();
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     assert!((1..8).contains(&asked.elapsed().as_secs()), "it took {:?}", asked.elapsed());
@@ -50,7 +42,7 @@ fn the_graceful_timeout_bounds_the_stop() {
 fn int_and_quit_are_quick() {
     for signal in [Signal::SIGINT, Signal::SIGQUIT] {
         let server = Launch::app("plain").args("--workers 2").start();
-        let mut connection = held_request(&server);
+        let mut connection = server.hold("open");
         let asked = Instant::now();
         assert_eq!(server.stop(signal), 0);
         assert!(asked.elapsed() < Duration::from_secs(8), "{signal} took {:?}", asked.elapsed());
@@ -60,18 +52,24 @@ fn int_and_quit_are_quick() {
     }
 }
 
+/// A gentle stop that waits for a request becomes a quick one with this signal.
+#[track_caller]
+fn assert_hastens(server: &Server, signal: Signal) {
+    let mut connection = server.hold("open");
+    server.signal(Signal::SIGTERM);
+    server.wait_log("Handling signal: term");
+    let asked = Instant::now();
+    assert_eq!(server.stop(signal), 0);
+    assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
+    server.wait_log("Quick shutdown requested");
+    connection.drain();
+}
+
 /// INT during a gentle stop makes it a quick one.
 #[test]
 fn int_hastens_a_gentle_stop() {
     let server = Launch::app("plain").start();
-    let mut connection = held_request(&server);
-    server.signal(Signal::SIGTERM);
-    server.wait_log("Handling signal: term");
-    let asked = Instant::now();
-    assert_eq!(server.stop(Signal::SIGINT), 0);
-    assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
-    server.wait_log("Quick shutdown requested");
-    connection.drain();
+    assert_hastens(&server, Signal::SIGINT);
 }
 
 /// A second TERM says that the stop is to be quick.
@@ -79,14 +77,7 @@ fn int_hastens_a_gentle_stop() {
 fn a_second_term_hastens_a_gentle_stop() {
     only_ferricorn!("Gunicorn goes on as gently as before");
     let server = Launch::app("plain").start();
-    let mut connection = held_request(&server);
-    server.signal(Signal::SIGTERM);
-    server.wait_log("Handling signal: term");
-    let asked = Instant::now();
-    assert_eq!(server.stop(Signal::SIGTERM), 0);
-    assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
-    server.wait_log("Quick shutdown requested");
-    connection.drain();
+    assert_hastens(&server, Signal::SIGTERM);
     server.wait_nothing_running();
 }
 
@@ -133,7 +124,7 @@ def on_exit(server):
         let connection = server.wait_for("a connection", || Connection::open(&address).ok());
         { connection }.get("/").expect(200, "hello");
         server.signal(signal);
-        server.wait_for("the last hook", || server.workdir().has("leaving").then_some(()));
+        server.wait_file("leaving");
         assert_eq!(Connection::open(&address).err(), Some(Fault::Refused), "{signal} {args}");
         server.write("go", "");
         assert_eq!(server.wait_exit(), 0);
@@ -146,7 +137,7 @@ fn new_clients_are_refused_while_requests_finish() {
     only_ferricorn!("a worker of Gunicorn's listens until its call is over, and what it lets in is reset then");
     let server = Launch::app("plain").args("--workers 2").start();
     server.wait_workers(2);
-    let mut connection = held_request(&server);
+    let mut connection = server.hold("open");
     // Only the other worker can answer this: it serves, and has not merely begun to load.
     server.get("/").expect(200, "hello");
     server.signal(Signal::SIGTERM);
@@ -162,7 +153,7 @@ fn new_clients_are_refused_while_requests_finish() {
 fn a_stop_during_the_start_is_clean() {
     let app = "import time\nopen('importing', 'w').close()\ntime.sleep(0.5)\nfrom plain import application\n";
     let server = Launch::app("late").file("late.py", app).args("--workers 2").start();
-    server.wait_for("an import", || server.workdir().has("importing").then_some(()));
+    server.wait_file("importing");
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     server.wait_nothing_running();
 }

@@ -32,7 +32,7 @@ fn http_1_0_streams_too() {
     let mut connection = server.connect();
     connection.send("GET /held?open HTTP/1.0\r\n\r\n");
     assert_eq!(connection.head().status, 200);
-    server.wait_for("the application's pause", || server.workdir().has("open.entered").then_some(()));
+    server.wait_file("open.entered");
     server.write("open", "");
     assert_eq!(connection.drain(), b"firstsecond");
 }

@@ -49,7 +49,7 @@ fn hold(server: &Server, gates: &[&str]) -> Vec<Connection> {
 
 #[track_caller]
 fn wait_entered(server: &Server, gate: &str) {
-    server.wait_for(gate, || server.workdir().has(&format!("{gate}.entered")).then_some(()));
+    server.wait_file(&format!("{gate}.entered"));
 }
 
 #[track_caller]
@@ -297,10 +297,10 @@ fn signal_handlers_run_at_once() {
     let worker = server.serving_pid();
     let held = hold(&server, &["a"]);
     send(worker, Signal::SIGALRM);
-    server.wait_for("the application's handler", || server.workdir().has("alarm.MainThread").then_some(()));
+    server.wait_file("alarm.MainThread");
     release(&server, held, &["a"]);
     send(worker, Signal::SIGQUIT);
-    server.wait_for("worker_int", || server.workdir().has("int.MainThread").then_some(()));
+    server.wait_file("int.MainThread");
 }
 
 /// Clients that keep a worker busy leave none of the others without an answer, whether it has threads or not.
@@ -344,8 +344,7 @@ fn recycling_with_threads_loses_nothing() {
     let first = server.serving_pid();
     let load = Load::start(&server.address(), &modes);
     server.wait_for("the first worker's end", || (!alive(first)).then_some(()));
-    let wanted = load.right() + 500;
-    server.wait_for("progress", || (load.right() >= wanted).then_some(()));
+    server.wait_progress(&load, 500);
     let tally = load.finish();
     assert!(tally.anomalies.is_empty(), "{tally:?}");
 }
@@ -358,8 +357,8 @@ fn deploys_with_threads_lose_nothing() {
     server.wait_workers(2);
     let load = Load::start(&server.address(), &modes);
     for _ in 0..4 {
-        let (wanted, old) = (load.right() + 200, server.workers());
-        server.wait_for("progress", || (load.right() >= wanted).then_some(()));
+        let old = server.workers();
+        server.wait_progress(&load, 200);
         server.signal(Signal::SIGHUP);
         server.wait_for("the new generation", || old.iter().all(|pid| !alive(*pid)).then_some(()));
     }
@@ -373,7 +372,7 @@ fn deploys_with_threads_lose_nothing() {
 fn access_lines_are_whole() {
     let server = four().args("--access-logfile access.log --access-logformat").arg("<%(m)s %(q)s %(s)s %(B)s>").start();
     let load = Load::start(&server.address(), &[Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close]);
-    server.wait_for("progress", || (load.right() > 400).then_some(()));
+    server.wait_progress(&load, 400);
     let tally = load.finish();
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     let log = server.workdir().read("access.log");

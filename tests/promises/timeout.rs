@@ -20,7 +20,7 @@ fn hanging_in(launch: Launch, path: &str) -> (Server, Pid, Connection) {
     let worker = server.serving_pid();
     let mut connection = server.connect();
     connection.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
-    server.wait_for("the request's begin", || server.workdir().has("hanging").then_some(()));
+    server.wait_file("hanging");
     (server, worker, connection)
 }
 

@@ -91,15 +91,13 @@ fn a_new_certificate_costs_no_request() {
     server.wait_workers(2);
     let load = Load::start(&server.address(), &[Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close]);
     for name in ["second", "third"] {
-        let wanted = load.right() + 30;
-        server.wait_for("progress", || (load.right() >= wanted).then_some(()));
+        server.wait_progress(&load, 30);
         let next = self_signed(name);
         put(&server, &next);
         server.signal(Signal::SIGHUP);
         server.wait_for("the new certificate", || shows(&server, &next));
     }
-    let wanted = load.right() + 30;
-    server.wait_for("progress", || (load.right() >= wanted).then_some(()));
+    server.wait_progress(&load, 30);
     let tally = load.finish();
     assert!(tally.anomalies.is_empty() && tally.right > 90, "{tally:?}");
 }

@@ -54,7 +54,7 @@ fn a_worker_of_a_superseded_reload_ends() {
     server.write("hold", "");
     server.write("gunicorn.conf.py", &format!("{HELD_BEFORE}\nraw_env = ['HANGS=yes']\n"));
     server.signal(Signal::SIGHUP);
-    server.wait_for("a mold that is about to fork", || server.workdir().has("held").then_some(()));
+    server.wait_file("held");
     std::fs::remove_file(server.workdir().join("hold")).unwrap();
     server.write("gunicorn.conf.py", HELD_BEFORE);
     server.signal(Signal::SIGHUP);
@@ -77,7 +77,7 @@ fn a_worker_whose_mold_dies_at_its_birth_ends() {
     server.write("gunicorn.conf.py", &format!("{HELD_AFTER}\nraw_env = ['HANGS=yes']\n"));
     let old: Vec<_> = children(server.pid());
     server.signal(Signal::SIGHUP);
-    server.wait_for("a mold that has forked", || server.workdir().has("held").then_some(()));
+    server.wait_file("held");
     let is_new_mold = |pid: &nix::unistd::Pid| !old.contains(pid) && title(*pid).starts_with("ferricorn: mold");
     let mold = server.wait_for("the new mold", || children(server.pid()).into_iter().find(is_new_mold));
     send(mold, Signal::SIGKILL);

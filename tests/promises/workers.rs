@@ -151,7 +151,7 @@ fn a_killed_worker_is_not_slandered() {
     let server = Launch::app("plain").start();
     let killed = server.serving_pid();
     server.connect().send("GET /gate?open HTTP/1.1\r\nHost: x\r\n\r\n");
-    server.wait_for("the request's begin", || server.workdir().has("open.entered").then_some(()));
+    server.wait_file("open.entered");
     send(killed, Signal::SIGKILL);
     server.wait_log(&format!("Worker (pid:{killed}) had been in GET /gate for "));
     let line = server.wait_line(&format!("Worker (pid:{killed}) was sent SIGKILL!"));
