@@ -1,6 +1,6 @@
 """A Postgres cluster and PgBouncers of a test's own: fresh directories, free ports of the loopback, gone at the end.
 
-`Cluster` and `Bouncer` are context managers, used by these tests and by benches/database.py. What they start ends with the process
+`Cluster` and `Bouncer` are context managers, used by these tests and by benches. What they start ends with the process
 that started it, also if that is killed.
 """
 
@@ -90,21 +90,13 @@ class Service(AbstractContextManager["Service"]):
 
     def takes_connections(self) -> bool:
         """Whether somebody listens on the port."""
-        with suppress(OSError), socket.create_connection((self.host, self.port), timeout=1):
-            return True
-        return False
+        return listens(self.host, self.port)
 
     def stop(self, number: int | None = None) -> None:
         """Ends the program with this signal; KILL for one that stays."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self._process.send_signal(self.stop_signal if number is None else number)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        end(self._process, self.stop_signal if number is None else number)
         self._process = None
 
     def restart(self, number: int | None = None) -> None:
@@ -294,6 +286,23 @@ def replaced(text: str, old: str, new: str) -> str:
     if old not in text:
         raise ServiceError(f"There is no {old!r} in {SHIPPED / 'pgbouncer.ini'}.")
     return text.replace(old, new)
+
+
+def end(process: subprocess.Popen[bytes], number: int) -> None:
+    """Ends the leader of a session with this signal; KILL for what stays of the session."""
+    process.send_signal(number)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
 
 
 def free_port() -> int:

@@ -11,12 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .services import free_port
+from .services import end, free_port, listens
 
 PATIENCE = 20.0
 
@@ -125,7 +124,7 @@ class Serving:
                 start_new_session=True,
             )
         try:
-            self.wait_until("it listens", self._listens)
+            self.wait_until("it listens", lambda: listens("127.0.0.1", self.port))
         except BaseException:
             self._end()
             raise
@@ -139,18 +138,8 @@ class Serving:
         self._end()
 
     def _end(self) -> None:
-        self.process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(PATIENCE)
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        end(self.process, signal.SIGTERM)
         self._directory.cleanup()
-
-    def _listens(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-            return True
-        return False
 
     def log(self) -> str:
         """Everything it has written so far."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from .forking import in_a_child
 from .services import PASSWORD, Bouncer, Cluster
 from .stalling import Stalling
 from .test_parameters import one
@@ -333,23 +334,14 @@ def test_fork(server: Cluster) -> None:
     connection = db.connect(server.url())
     cursor = connection.cursor()
     pid = one(cursor, "SELECT pg_backend_pid()")
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        verdict = b"nothing"
-        try:
-            with pytest.raises(db.Error):
-                cursor.execute("SELECT 1")
-            connection.close()
-            verdict = b"shared" if ask(server.url(), "SELECT pg_backend_pid()") == pid else b"own"
-        except BaseException as error:  # noqa: BLE001 - the parent is told
-            verdict = repr(error).encode()
-        os.write(writing, verdict)
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as told:
-        assert told.read() == b"own"
-    os.waitpid(child, 0)
+
+    def use() -> str:
+        with pytest.raises(db.Error):
+            cursor.execute("SELECT 1")
+        connection.close()
+        return "shared" if ask(server.url(), "SELECT pg_backend_pid()") == pid else "own"
+
+    assert in_a_child(use) == "own"
     assert one(cursor, "SELECT pg_backend_pid()") == pid
     connection.close()
 

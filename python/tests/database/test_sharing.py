@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from .forking import in_a_child
 from .services import Cluster
 from .test_faults import eventually, running
 from .test_parameters import one
@@ -124,25 +125,14 @@ def test_fork_while_another_thread_uses_the_connection(cluster: Cluster, connect
     busy = threading.Thread(target=suffer)
     busy.start()
     eventually("the statement runs", lambda: running(cluster, "during a fork"))
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        # A child that waits for a lock is ended by this.
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(10)
-        verdict = b"refused"
-        try:
-            for use in (connection.get_backend_pid, lambda: connection.notices, connection.get_dsn_parameters):
-                with pytest.raises(db.InterfaceError, match="forked"):
-                    use()
-            connection.close()
-        except BaseException as error:  # noqa: BLE001 - the parent is told
-            verdict = repr(error).encode()
-        os.write(writing, verdict)
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as told:
-        assert told.read() == b"refused"
-    os.waitpid(child, 0)
+
+    def use() -> str:
+        for deed in (connection.get_backend_pid, lambda: connection.notices, connection.get_dsn_parameters):
+            with pytest.raises(db.InterfaceError, match="forked"):
+                deed()
+        connection.close()
+        return "refused"
+
+    assert in_a_child(use) == "refused"
     connection.cancel()
     busy.join()
