@@ -21,7 +21,7 @@ const PARTING: Duration = Duration::from_millis(100);
 
 /// Makes a connection to the first place that answers.
 pub(crate) async fn connect(options: &Arc<Options>) -> Result<Connection, Failure> {
-    let mut permit = Some(server::admit(options.pool_timeout).await?);
+    let mut permit = Some(server::admit()?);
     let mut failure = None;
     for (host, port) in &options.places {
         let refuse = |reason: String, server| {

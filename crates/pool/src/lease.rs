@@ -307,6 +307,10 @@ impl Lease {
         if self.residue == Residue::Settings {
             let _ = lent.client.batch_execute(FORGET).now_or_never();
         }
+        if server::board().is_some_and(server::Board::must_yield) {
+            drop(retire(lent));
+            return true;
+        }
         lent.rests();
         transaction != Transaction::None || self.residue != Residue::None
     }

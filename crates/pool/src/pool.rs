@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use deadpool::Runtime;
 use deadpool::managed::{self, Object, PoolConfig, PoolError, QueueMode, TimeoutType, Timeouts};
 use futures_util::future::join_all;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::canceller::Canceller;
 use crate::connection::{Connection, Connector};
@@ -93,6 +94,8 @@ pub(crate) struct Books {
     leases: AtomicU64,
     failures: AtomicU64,
     waiting: AtomicU64,
+    /// A connection has come back.
+    returned: Notify,
 }
 
 impl Books {
@@ -108,7 +111,9 @@ impl Books {
 
     /// A loan has ended: where it was taken.
     pub(crate) fn take_back(&self, number: u64) -> Option<Place> {
-        self.out().remove(&number).map(|loan| loan.place)
+        let loan = self.out().remove(&number);
+        self.returned.notify_one();
+        loan.map(|loan| loan.place)
     }
 
     fn longest(&self) -> Option<(Duration, Place)> {
@@ -151,7 +156,7 @@ impl Pool {
         let inner = &self.0;
         let began = Instant::now();
         let allowance = self.admit().await?;
-        match inner.connections.get().await {
+        match self.get().await {
             Ok(connection) => {
                 if let Some(board) = server::board() {
                     board.acquired(began.elapsed());
@@ -160,14 +165,31 @@ impl Pool {
                 let number = inner.books.lend(place, canceller.clone());
                 Ok(Lease::new(connection, allowance, Arc::clone(&inner.books), number, canceller))
             }
-            Err(error) => {
+            Err(failure) => {
                 inner.books.failures.fetch_add(1, Ordering::Relaxed);
-                Err(match error {
-                    PoolError::Backend(failure) => failure,
-                    PoolError::Timeout(TimeoutType::Wait) => self.exhausted(Duration::ZERO),
-                    other => Failure::Unusable(other.to_string()),
-                })
+                Err(failure)
             }
+        }
+    }
+
+    /// A connection that nobody has, or a new one. Where all workers together may have no more, waits for whichever comes
+    /// first: one of ours that is given back, or room for another.
+    async fn get(&self) -> Result<Lent, Failure> {
+        let began = Instant::now();
+        loop {
+            let limit = match self.0.connections.get().await {
+                Ok(connection) => return Ok(connection),
+                Err(PoolError::Backend(Failure::OverLimit { limit, .. })) => limit,
+                Err(PoolError::Backend(failure)) => return Err(failure),
+                Err(PoolError::Timeout(TimeoutType::Wait)) => return Err(self.exhausted(Duration::ZERO)),
+                Err(other) => return Err(Failure::Unusable(other.to_string())),
+            };
+            let waited = began.elapsed();
+            if waited >= self.0.options.pool_timeout {
+                return Err(Failure::OverLimit { waited, limit });
+            }
+            // Which of the two it was shows in the next round.
+            let _ = timeout(server::pause(), self.0.books.returned.notified()).await;
         }
     }
 
@@ -178,8 +200,7 @@ impl Pool {
         }
         let began = Instant::now();
         inner.books.waiting.fetch_add(1, Ordering::Relaxed);
-        let waited =
-            tokio::time::timeout(inner.options.pool_timeout, Arc::clone(&inner.allowance).acquire_owned()).await;
+        let waited = timeout(inner.options.pool_timeout, Arc::clone(&inner.allowance).acquire_owned()).await;
         inner.books.waiting.fetch_sub(1, Ordering::Relaxed);
         match waited {
             Ok(Ok(permit)) => Ok(permit),
@@ -229,13 +250,14 @@ impl Pool {
         });
     }
 
-    /// Opens connections until there are as many as are to be kept.
+    /// Opens connections until there are as many as are to be kept, or as many as there may be.
     pub async fn warm(&self) {
         let mut held: Vec<Object<Connector>> = Vec::new();
         let Ok(count) = u32::try_from(self.0.options.pool_min) else { return };
         // What others may want meanwhile is not taken from them.
         let Ok(_allowance) = Arc::clone(&self.0.allowance).try_acquire_many_owned(count) else { return };
-        while self.0.connections.status().size < self.0.options.pool_min {
+        let may = || server::board().is_none_or(server::Board::has_room);
+        while self.0.connections.status().size < self.0.options.pool_min && may() {
             match self.0.connections.get().await {
                 Ok(connection) => held.push(connection),
                 Err(_) => return,

@@ -3,23 +3,29 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::pool::Status;
 
-/// How long another try for one of the server's connections has to wait, at least.
-const RETRY: Duration = Duration::from_millis(20);
+/// How long another try for one of the server's connections has to wait, in milliseconds. Two that try at once both find no
+/// room: they must not try at once again.
+const RETRY: RangeInclusive<u64> = 20..=35;
 
 /// Shared by all workers of a server.
 pub trait Board: Send + Sync + Debug {
     /// Counts one more connection of this worker's, if there may be one more; else says to the others that one is wanted.
     fn admit(&self) -> bool;
+    /// Whether there may be one more. Says nothing to anybody.
+    fn has_room(&self) -> bool;
     /// One less.
     fn leave(&self);
     /// Whether another worker is in want of a connection.
     fn is_wanted(&self) -> bool;
+    /// Whether another worker has less than its share and wants a connection, and this one has more than its own.
+    fn must_yield(&self) -> bool;
     /// How the pool is.
     fn show(&self, status: Status);
     /// A connection was waited for so long.
@@ -81,18 +87,17 @@ impl Drop for Permit {
     }
 }
 
-/// Waits until there may be one more connection.
-pub(crate) async fn admit(patience: Duration) -> Result<Permit, Failure> {
-    let Some(part) = part() else { return Ok(Permit(())) };
-    let began = tokio::time::Instant::now();
-    let mut turn: u32 = std::process::id();
-    while !part.board.admit() {
-        if began.elapsed() >= patience {
-            return Err(Failure::OverLimit { waited: began.elapsed(), limit: part.limit.unwrap_or_default() });
+/// Takes one of the connections that the server may have, if one is left.
+pub(crate) fn admit() -> Result<Permit, Failure> {
+    match part() {
+        Some(part) if !part.board.admit() => {
+            Err(Failure::OverLimit { waited: Duration::ZERO, limit: part.limit.unwrap_or_default() })
         }
-        // Two that try at once both find no room: they must not try at once again.
-        turn = turn.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-        tokio::time::sleep(RETRY + Duration::from_millis(u64::from(turn >> 16 & 15))).await;
+        _ => Ok(Permit(())),
     }
-    Ok(Permit(()))
+}
+
+/// How long to wait before the next try.
+pub(crate) fn pause() -> Duration {
+    Duration::from_millis(fastrand::u64(RETRY))
 }

@@ -3,6 +3,7 @@
 
 use std::env;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -12,6 +13,7 @@ use ferricorn_pool::{Options, Status};
 use ferricorn_settings::Settings;
 use ferricorn_telemetry::database::{Database, Gauges};
 use ferricorn_telemetry::scoreboard::{Scoreboard, Slot};
+use ferricorn_unix::clock;
 
 /// How long a worker's want of a connection is worth another's while.
 const WANTED: Duration = Duration::from_millis(200);
@@ -53,7 +55,13 @@ fn most(settings: &Settings, pool_max: usize) -> String {
 /// A worker takes its part.
 pub(crate) fn join(settings: &Settings, scoreboard: OwnedFd, slot: Slot) -> io::Result<()> {
     let limit = (settings.db_connections > 0).then_some(settings.db_connections);
-    let board = Box::new(SlotBoard { scoreboard: Scoreboard::map(scoreboard)?, slot, limit });
+    let board = Box::new(SlotBoard {
+        scoreboard: Scoreboard::map(scoreboard)?,
+        slot,
+        limit,
+        workers: settings.workers as u64,
+        yielded: AtomicU64::new(0),
+    });
     server::join(Part { board, limit, workers: settings.workers as u64 });
     Ok(())
 }
@@ -62,11 +70,19 @@ struct SlotBoard {
     scoreboard: Scoreboard,
     slot: Slot,
     limit: Option<u64>,
+    workers: u64,
+    /// When it last gave a connection up for another worker, in milliseconds of the monotonic clock.
+    yielded: AtomicU64,
 }
 
 impl SlotBoard {
     fn own(&self) -> Database<'_> {
         self.scoreboard.database(self.slot)
+    }
+
+    /// How many of so many connections are this worker's in any case. With fewer connections than workers that is none.
+    fn share(&self, limit: u64) -> u64 {
+        limit / self.workers.max(1)
     }
 }
 
@@ -79,14 +95,25 @@ impl fmt::Debug for SlotBoard {
 impl Board for SlotBoard {
     /// Counted first and looked at then: of two at once, one at least sees both.
     fn admit(&self) -> bool {
-        self.own().opens();
-        let Some(limit) = self.limit else { return true };
-        if self.scoreboard.connections() <= limit {
+        let own = self.own();
+        let Some(limit) = self.limit else {
+            own.opens();
             return true;
+        };
+        let has_enough = own.open() >= self.share(limit).max(1);
+        if !has_enough || !self.scoreboard.connection_is_needed(WANTED) {
+            own.opens();
+            if self.scoreboard.connections() <= limit {
+                return true;
+            }
+            own.closes();
         }
-        self.own().closes();
-        self.scoreboard.want_connection();
+        self.scoreboard.want_connection(!has_enough);
         false
+    }
+
+    fn has_room(&self) -> bool {
+        self.limit.is_none_or(|limit| self.scoreboard.connections() < limit)
     }
 
     fn leave(&self) {
@@ -95,6 +122,18 @@ impl Board for SlotBoard {
 
     fn is_wanted(&self) -> bool {
         self.limit.is_some() && self.scoreboard.connection_is_wanted(WANTED)
+    }
+
+    /// One at a time: a connection counts until the database is rid of it.
+    fn must_yield(&self) -> bool {
+        let has_more = self.limit.is_some_and(|limit| self.own().open() > self.share(limit));
+        if !has_more || !self.scoreboard.connection_is_needed(WANTED) {
+            return false;
+        }
+        let now = clock::monotonic().as_millis() as u64;
+        let before = self.yielded.load(Ordering::Relaxed);
+        Duration::from_millis(now.saturating_sub(before)) >= WANTED
+            && self.yielded.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn show(&self, status: Status) {

@@ -21,6 +21,7 @@ const STOPPING: usize = 0;
 const SHARED: usize = 1;
 const CONNECTION_WANTED: usize = 2;
 const DATABASE_SEEN: usize = 3;
+const CONNECTION_NEEDED: usize = 4;
 
 const SLOT_WORDS: usize = 80;
 
@@ -140,15 +141,28 @@ impl Scoreboard {
         (0..self.capacity()).map(|slot| self.database(Slot(slot)).open()).sum()
     }
 
-    /// A worker needs a connection, and all that there may be are taken.
-    pub fn want_connection(&self) {
-        self.0.words()[CONNECTION_WANTED].store(milliseconds(clock::monotonic()), Ordering::Relaxed);
+    /// A worker wants a connection, and all that there may be are taken. `needed`: it has less than its share.
+    pub fn want_connection(&self, needed: bool) {
+        let now = milliseconds(clock::monotonic());
+        self.0.words()[CONNECTION_WANTED].store(now, Ordering::Relaxed);
+        if needed {
+            self.0.words()[CONNECTION_NEEDED].store(now, Ordering::Relaxed);
+        }
     }
 
-    /// Whether a worker has needed a connection within this time.
+    /// Whether a worker has wanted a connection within this time.
     pub fn connection_is_wanted(&self, within: Duration) -> bool {
-        let wanted = Duration::from_millis(self.0.words()[CONNECTION_WANTED].load(Ordering::Relaxed));
-        !wanted.is_zero() && clock::monotonic().saturating_sub(wanted) < within
+        self.was_said(CONNECTION_WANTED, within)
+    }
+
+    /// Whether one that has less than its share has.
+    pub fn connection_is_needed(&self, within: Duration) -> bool {
+        self.was_said(CONNECTION_NEEDED, within)
+    }
+
+    fn was_said(&self, word: usize, within: Duration) -> bool {
+        let said = Duration::from_millis(self.0.words()[word].load(Ordering::Relaxed));
+        !said.is_zero() && clock::monotonic().saturating_sub(said) < within
     }
 
     /// Whether this is the first worker to look at the database's limits.

@@ -80,8 +80,7 @@ def test_pgbouncer_in_transaction_mode(bouncer: Bouncer) -> None:
 
 
 def test_budget_of_the_whole_server(cluster: Cluster) -> None:
-    """Both workers together have no more connections than the limit, though either may have more. Known to fall short: a request
-    for which the other worker leaves no connection in time may get 503 instead of its turn."""
+    """Both workers get on with fewer connections than either may have."""
     url = cluster.url(DATABASE)
     arguments = ("--workers", "2", "--db-connections", "2")
     with NativeServing(url, *arguments, DB_POOL_MAX="4", PGAPPNAME="budget") as server, ThreadPoolExecutor(8) as crowd:
@@ -90,7 +89,7 @@ def test_budget_of_the_whole_server(cluster: Cluster) -> None:
             asked = [crowd.submit(server.get, f"/api/customers/{n}") for n in range(1, 41)]
             while not all(one.done() for one in asked):
                 counts.append(connections(cluster, "budget"))
-            assert {200} <= {one.result()[0] for one in asked} <= {200, 503}
+            assert {one.result()[0] for one in asked} == {200}
         assert 1 <= max(counts) <= 2
 
 
