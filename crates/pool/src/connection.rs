@@ -37,8 +37,6 @@ pub struct Connection {
     /// Where it leads.
     pub(crate) place: (String, u16),
     last_used: Instant,
-    /// A statement was sent and its answer has not been read to the end.
-    pub(crate) in_flight: bool,
     /// Somebody has used tokio-postgres's client as he liked, or has dropped a statement before its end: what the server does
     /// because of it may be yet to come.
     pub(crate) unsure: AtomicBool,
@@ -52,16 +50,7 @@ impl Connection {
         options: Arc<Options>,
         place: (String, u16),
     ) -> Self {
-        Self {
-            client,
-            journal,
-            notices,
-            options,
-            place,
-            last_used: Instant::now(),
-            in_flight: false,
-            unsure: AtomicBool::new(false),
-        }
+        Self { client, journal, notices, options, place, last_used: Instant::now(), unsure: AtomicBool::new(false) }
     }
 
     /// Host, port and database.

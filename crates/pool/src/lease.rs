@@ -61,6 +61,8 @@ pub struct Lease {
     books: Arc<Books>,
     number: u64,
     residue: Residue,
+    /// A statement was sent and its answer has not been read to the end.
+    in_flight: bool,
     canceller: Canceller,
 }
 
@@ -73,18 +75,13 @@ impl Lease {
         canceller: Canceller,
     ) -> Self {
         let connection = Some(connection);
-        Self { connection, _allowance: allowance, books, number, residue: Residue::None, canceller }
+        Self { connection, _allowance: allowance, books, number, residue: Residue::None, in_flight: false, canceller }
     }
 
     /// The connection, for everything that tokio-postgres and deadpool can do.
     pub fn connection(&self) -> &Connection {
         #[expect(clippy::expect_used, reason = "it is taken in drop alone")]
         self.connection.as_ref().expect("a lease has its connection to its end")
-    }
-
-    fn connection_mut(&mut self) -> &mut Connection {
-        #[expect(clippy::expect_used, reason = "it is taken in drop alone")]
-        self.connection.as_mut().expect("a lease has its connection to its end")
     }
 
     /// Runs a statement, or several in one string, and reads the whole answer of the last. `opening` goes ahead of it in
@@ -193,9 +190,8 @@ impl Lease {
     }
 
     fn begin(&mut self) {
-        let connection = self.connection_mut();
-        connection.journal.begin();
-        connection.in_flight = true;
+        self.connection().journal.begin();
+        self.in_flight = true;
     }
 
     /// After an error the state of the transaction is still on its way; the answer to an empty statement comes behind it.
@@ -213,7 +209,7 @@ impl Lease {
     }
 
     fn note_end<T>(&mut self, outcome: &Result<T, Error>) {
-        self.connection_mut().in_flight = false;
+        self.in_flight = false;
         // The server and we do not agree on what is going on.
         if outcome.as_ref().is_err_and(|error| error.as_db_error().is_none()) {
             self.leave(Residue::Everything);
@@ -295,7 +291,7 @@ impl Lease {
         let transaction = lent.journal.lock().transaction;
         // A request to cancel that is on its way would end the next borrower's statement.
         let uncancelled = self.canceller.retire();
-        if lent.in_flight || lent.client.is_closed() || !uncancelled || self.residue == Residue::Everything {
+        if self.in_flight || lent.client.is_closed() || !uncancelled || self.residue == Residue::Everything {
             drop(retire(lent));
             return true;
         }
