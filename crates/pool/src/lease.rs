@@ -253,11 +253,6 @@ impl Lease {
         self.residue = self.residue.max(residue);
     }
 
-    /// Where it was taken, if it is still out.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
     /// The way to end the statement that runs.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()

@@ -259,7 +259,7 @@ impl Options {
     /// Host, port and database, for people.
     pub fn target(&self) -> String {
         let places: Vec<_> = self.places.iter().map(|(host, port)| format!("{host}:{port}")).collect();
-        format!("{}/{}", places.join(","), self.session.get_dbname().unwrap_or_default())
+        format!("{}/{}", places.join(","), self.database())
     }
 
     /// The database's name.
@@ -270,11 +270,6 @@ impl Options {
     /// The user's name.
     pub fn user(&self) -> &str {
         self.session.get_user().unwrap_or_default()
-    }
-
-    /// Where the server may be.
-    pub fn places(&self) -> &[(String, u16)] {
-        &self.places
     }
 }
 

@@ -62,8 +62,6 @@ pub(crate) struct Journal {
     pub(crate) process: i32,
     /// What a request to cancel shows to be believed.
     pub(crate) secret: i32,
-    /// How often the parameters have changed.
-    pub(crate) changes: u64,
 }
 
 /// The journal of one connection, written by its tap.
@@ -144,9 +142,7 @@ fn note(journal: &SharedJournal, kind: u8, body: &[u8]) -> Option<()> {
         b'S' => {
             let mut rest = body;
             let (name, value) = (take_text(&mut rest)?.to_owned(), take_text(&mut rest)?.to_owned());
-            let mut journal = journal.lock();
-            journal.parameters.insert(name, value);
-            journal.changes += 1;
+            journal.lock().parameters.insert(name, value);
         }
         _ => {
             let mut rest = body;
