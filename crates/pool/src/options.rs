@@ -89,8 +89,6 @@ pub struct Options {
     pub slow_query: Option<Duration>,
     /// Whether every connection's life is logged.
     pub logs_pool: bool,
-    /// Whether times are measured.
-    pub measures: bool,
 }
 
 impl fmt::Debug for Options {

@@ -126,6 +126,6 @@ pub const SETTINGS: &[Setting] = &[
         name: "performance_monitoring",
         variable: "ENABLE_PERFORMANCE_MONITORING",
         default: "false",
-        meaning: "Measure how long connections are waited for and statements take.",
+        meaning: "Taken, and without effect: how long connections are waited for and statements take is always measured.",
     },
 ];
