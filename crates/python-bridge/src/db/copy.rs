@@ -24,12 +24,14 @@ pub(crate) fn run(
 ) -> PyResult<Rows> {
     let failed = |failure| translate(py, failure, Some(statement));
     check_text(statement).map_err(failed)?;
+    let mut turn = session.turn(py)?;
+    let state = &mut *turn;
     let copies = match statement::split(statement).as_slice() {
         [only] => only.copies,
         _ => None,
     };
-    let mut turn = session.turn(py)?;
-    let state = &mut *turn;
+    let words = "copy_expert() takes one statement, COPY ... FROM STDIN or COPY ... TO STDOUT";
+    let copies = copies.ok_or_else(|| raise(py, "ProgrammingError", words))?;
     // The copy is prepared and then run: both must meet the same session.
     let alone = session.run_in(py, state, async |lease, opening| {
         let alone = opening.is_none()
@@ -39,13 +41,8 @@ pub(crate) fn run(
     })?;
     let alone = alone.map_err(failed)?;
     let copied = match copies {
-        Some(Copy::In) => take_from(session, state, py, statement, file, size),
-        Some(Copy::Out) => give_to(session, state, py, statement, file),
-        None => Err(raise(
-            py,
-            "ProgrammingError",
-            "copy_expert() takes one statement, COPY ... FROM STDIN or COPY ... TO STDOUT",
-        )),
+        Copy::In => take_from(session, state, py, statement, file, size),
+        Copy::Out => give_to(session, state, py, statement, file),
     };
     if alone {
         let words = if matches!(copied, Ok(Ok(_))) { "COMMIT" } else { "ROLLBACK" };
