@@ -22,8 +22,8 @@ pub(crate) fn set_caster(py: Python<'_>, casters: Py<PyDict>) -> PyResult<()> {
     Ok(())
 }
 
-/// Array types that the database has of its own, and the types of their elements.
-pub(crate) type Arrays = HashMap<u32, u32>;
+/// The types that the database has of its own: of arrays the type of their elements, of others nothing.
+pub(crate) type OwnTypes = HashMap<u32, Option<u32>>;
 
 /// How the values of one column are made.
 pub(crate) enum Decoder {
@@ -44,7 +44,7 @@ pub(crate) enum Decoder {
 
 impl Decoder {
     /// The way for this type.
-    pub(crate) fn of(py: Python<'_>, oid: u32, arrays: &Arrays, cursor: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub(crate) fn of(py: Python<'_>, oid: u32, own_types: &OwnTypes, cursor: &Bound<'_, PyAny>) -> PyResult<Self> {
         let own = cursor.getattr_opt("_casters")?.filter(|own| !own.is_none());
         let shared = CASTERS.get(py).map(|casters| casters.bind(py).clone().into_any());
         for casters in [own, shared].into_iter().flatten() {
@@ -52,9 +52,9 @@ impl Decoder {
                 return Ok(Self::Custom(caster.unbind(), cursor.clone().unbind()));
             }
         }
-        match arrays.get(&oid) {
-            Some(element) => Ok(Self::Array(Box::new(Self::of(py, *element, &Arrays::new(), cursor)?))),
-            None => Ok(Self::known(oid)),
+        match own_types.get(&oid) {
+            Some(Some(element)) => Ok(Self::Array(Box::new(Self::of(py, *element, &OwnTypes::new(), cursor)?))),
+            _ => Ok(Self::known(oid)),
         }
     }
 
@@ -102,7 +102,7 @@ pub(crate) fn decode_text<'py>(
     text: &str,
     cursor: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    decode(py, &Decoder::of(py, oid, &Arrays::new(), cursor)?, text)
+    decode(py, &Decoder::of(py, oid, &OwnTypes::new(), cursor)?, text)
 }
 
 /// The type of an array's elements, for arrays that become lists.

@@ -7,7 +7,7 @@ use ferricorn_pool::{Answer, Column};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::db::decode::{Arrays, Decoder, decode};
+use crate::db::decode::{Decoder, OwnTypes, decode};
 
 /// What a row becomes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,11 +42,11 @@ pub(crate) struct Rows {
     count: i64,
     /// What was sent.
     statement: String,
-    arrays: Arc<Arrays>,
+    own_types: Arc<OwnTypes>,
 }
 
 impl Rows {
-    pub(crate) fn new(answer: Answer, statement: String, arrays: Arc<Arrays>) -> Self {
+    pub(crate) fn new(answer: Answer, statement: String, own_types: Arc<OwnTypes>) -> Self {
         let counted = answer.tag.as_deref().and_then(|tag| tag.rsplit(' ').next()).and_then(|word| word.parse().ok());
         let count = if answer.columns.is_some() { answer.rows.len() as i64 } else { counted.unwrap_or(-1) };
         Self {
@@ -58,7 +58,7 @@ impl Rows {
             tag: answer.tag,
             count,
             statement,
-            arrays,
+            own_types,
         }
     }
 
@@ -67,7 +67,7 @@ impl Rows {
         if self.decoders.len() != columns.len() {
             self.decoders = columns
                 .iter()
-                .map(|column| Decoder::of(py, column.type_oid, &self.arrays, cursor))
+                .map(|column| Decoder::of(py, column.type_oid, &self.own_types, cursor))
                 .collect::<PyResult<_>>()?;
             self.names = columns.iter().map(|column| PyString::intern(py, &column.name).unbind()).collect();
         }

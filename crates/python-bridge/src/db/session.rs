@@ -11,7 +11,7 @@ use ferricorn_unix::process::ProcessId;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::db::decode::Arrays;
+use crate::db::decode::OwnTypes;
 use crate::db::errors::{raise, translate};
 use crate::db::process::{self, Said, pools};
 use crate::db::rows::Rows;
@@ -99,21 +99,23 @@ impl Session {
         }
     }
 
-    /// The array types of the database's own among the columns; it is asked for those that are not known.
-    fn arrays(&self, py: Python<'_>, answer: &Answer) -> PyResult<Arc<Arrays>> {
+    /// What is known of the database's own types; it is asked for those among the columns that are not.
+    fn own_types(&self, py: Python<'_>, answer: &Answer) -> PyResult<Arc<OwnTypes>> {
         let columns = answer.columns.iter().flat_map(|columns| columns.iter());
-        let own: Vec<u32> = columns.map(|column| column.type_oid).filter(|oid| *oid >= FIRST_OWN_TYPE).collect();
-        if own.is_empty() {
+        let mut own = columns.map(|column| column.type_oid).filter(|oid| *oid >= FIRST_OWN_TYPE).peekable();
+        if own.peek().is_none() {
             return Ok(Arc::default());
         }
-        let unknown: Vec<u32> = self.types.unknown(&own);
+        let known = self.types.known();
+        let unknown: Vec<u32> = own.filter(|oid| !known.contains_key(oid)).collect();
         // What is asked in a transaction that has failed is not answered: the values stay text for this once.
-        if !unknown.is_empty() && self.transaction() != FAILED {
-            let question = types::question(&unknown);
-            let asked = self.run(py, async |lease, _| lease.query(None, &question).await)?;
-            self.types.learn(&unknown, &asked.map_err(|failure| translate(py, failure, Some(&question)))?);
+        if unknown.is_empty() || self.transaction() == FAILED {
+            return Ok(known);
         }
-        Ok(self.types.arrays())
+        let question = types::question(&unknown);
+        let asked = self.run(py, async |lease, _| lease.query(None, &question).await)?;
+        let answer = asked.map_err(|failure| translate(py, failure, Some(&question)))?;
+        Ok(self.types.learn(&unknown, &answer))
     }
 
     /// Gives the connection back, if it is still out.
@@ -254,8 +256,8 @@ impl Session {
         let text = format::complete(py, query, values)?;
         let template = query.cast::<PyString>().ok().and_then(|query| query.to_str().ok());
         let answer = self.send(py, &text, template)?;
-        let arrays = self.arrays(py, &answer)?;
-        Ok(Rows::new(answer, text, arrays))
+        let own_types = self.own_types(py, &answer)?;
+        Ok(Rows::new(answer, text, own_types))
     }
 
     /// `COPY`, from a file in pieces of `size`, or to one.
