@@ -209,7 +209,7 @@ class cursor:  # noqa: N801 - psycopg2's name
     def _result(self) -> _db.Rows:
         self._check_open()
         rows = self._rows
-        if rows is None or (rows.columns is None):
+        if rows is None or not rows.has_columns:
             raise _errors.ProgrammingError("no results to fetch")
         return rows
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyType};
@@ -45,7 +46,7 @@ pub(crate) enum Decoder {
 impl Decoder {
     /// The way for this type.
     pub(crate) fn of(py: Python<'_>, oid: u32, own_types: &OwnTypes, cursor: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let own = cursor.getattr_opt("_casters")?.filter(|own| !own.is_none());
+        let own = cursor.getattr_opt(intern!(py, "_casters"))?.filter(|own| !own.is_none());
         let shared = CASTERS.get(py).map(|casters| casters.bind(py).clone().into_any());
         for casters in [own, shared].into_iter().flatten() {
             if let Some(caster) = casters.cast::<PyDict>()?.get_item(oid)? {

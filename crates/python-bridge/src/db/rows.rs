@@ -36,7 +36,7 @@ pub(crate) struct Rows {
     columns: Option<Arc<[Column]>>,
     /// One for each column, from the first fetch on.
     decoders: Vec<Decoder>,
-    /// The columns' names as Python keeps the keys of its dicts.
+    /// The columns' names as Python keeps the keys of its dicts, from the first dict on.
     names: Vec<Py<PyString>>,
     tag: Option<Box<str>>,
     count: i64,
@@ -62,13 +62,15 @@ impl Rows {
         }
     }
 
-    fn get_ready(&mut self, py: Python<'_>, cursor: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn get_ready(&mut self, py: Python<'_>, shape: Shape, cursor: &Bound<'_, PyAny>) -> PyResult<()> {
         let Some(columns) = &self.columns else { return Ok(()) };
         if self.decoders.len() != columns.len() {
             self.decoders = columns
                 .iter()
                 .map(|column| Decoder::of(py, column.type_oid, &self.own_types, cursor))
                 .collect::<PyResult<_>>()?;
+        }
+        if shape == Shape::Dict && self.names.len() != columns.len() {
             self.names = columns.iter().map(|column| PyString::intern(py, &column.name).unbind()).collect();
         }
         Ok(())
@@ -112,6 +114,12 @@ impl Rows {
         Some(facts.collect())
     }
 
+    /// Whether there is a result.
+    #[getter]
+    fn has_columns(&self) -> bool {
+        self.columns.is_some()
+    }
+
     /// The server's word for what was done.
     #[getter]
     fn tag(&self) -> Option<&str> {
@@ -137,10 +145,11 @@ impl Rows {
         shape: u8,
         cursor: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.get_ready(py, cursor)?;
+        let shape = shape.into();
+        self.get_ready(py, shape, cursor)?;
         let Some(row) = self.rows.get(self.at) else { return Ok(None) };
         self.at += 1;
-        self.make(py, row, shape.into()).map(Some)
+        self.make(py, row, shape).map(Some)
     }
 
     /// As many rows as there are, at most `most`.
@@ -152,12 +161,13 @@ impl Rows {
         cursor: &Bound<'py, PyAny>,
         most: Option<usize>,
     ) -> PyResult<Bound<'py, PyList>> {
-        self.get_ready(py, cursor)?;
+        let shape = shape.into();
+        self.get_ready(py, shape, cursor)?;
         let left = self.rows.len().saturating_sub(self.at);
         let end = self.at + most.map_or(left, |most| most.min(left));
         let list = PyList::empty(py);
         for row in &self.rows[self.at..end] {
-            list.append(self.make(py, row, shape.into())?)?;
+            list.append(self.make(py, row, shape)?)?;
         }
         self.at = end;
         Ok(list)
