@@ -195,25 +195,22 @@ class connection:  # noqa: N801 - psycopg2's name
         self._choose_opening()
         self._check_meaning()
 
-    _UNSAID: Final = object()
-
     def set_session(
         self,
-        isolation_level: Any = _UNSAID,
-        readonly: Any = _UNSAID,
-        deferrable: Any = _UNSAID,
-        autocommit: Any = _UNSAID,
+        isolation_level: int | str | None = None,
+        readonly: bool | str | None = None,
+        deferrable: bool | str | None = None,
+        autocommit: bool | None = None,
     ) -> None:
-        """Choose what the next transactions are like."""
+        """Choose what the next transactions are like; what is None stays as it is."""
         self._check_idle("set_session")
-        unsaid = connection._UNSAID
-        if isolation_level is not unsaid and isolation_level is not None:
+        if isolation_level is not None:
             self._isolation_level = _level(isolation_level)
-        if readonly is not unsaid and readonly is not None:
+        if readonly is not None:
             self._readonly = _switch(readonly)
-        if deferrable is not unsaid and deferrable is not None:
+        if deferrable is not None:
             self._deferrable = _switch(deferrable)
-        if autocommit is not unsaid and autocommit is not None:
+        if autocommit is not None:
             self._autocommit = bool(autocommit)
         self._choose_opening()
         self._check_meaning()
