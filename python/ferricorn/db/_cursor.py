@@ -124,7 +124,7 @@ class cursor:  # noqa: N801 - psycopg2's name
         if self.name is not None:
             raise _errors.ProgrammingError("can't call .callproc() on named cursors")
         if isinstance(parameters, Mapping):
-            names = [f'"{name.replace(chr(34), chr(34) * 2)}" := %s' for name in parameters]
+            names = [f"{quote(name)} := %s" for name in parameters]
             values: Sequence[Any] = list(parameters.values())
         else:
             values = list(parameters or ())
@@ -247,7 +247,7 @@ class cursor:  # noqa: N801 - psycopg2's name
     # Cursors of the server's
 
     def _quoted_name(self) -> str:
-        return '"' + (self.name or "").replace('"', '""') + '"'
+        return quote(self.name or "")
 
     def _declaration(self, query: Any, values: _Values) -> str:
         if self._declared:
@@ -360,10 +360,11 @@ class cursor:  # noqa: N801 - psycopg2's name
         return f"<cursor object at {id(self):#x}; closed: {int(self._closed)}>"
 
 
-def _quote(name: str) -> str:
+def quote(name: str) -> str:
+    """Return a name as SQL has it."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _copy(table: str, columns: Iterable[str] | None, direction: str, sep: str, null: str) -> str:
-    names = "" if columns is None else " (" + ",".join(map(_quote, columns)) + ")"
-    return f"COPY {_quote(table)}{names} {direction} WITH DELIMITER AS {_db.literal(sep)} NULL AS {_db.literal(null)}"
+    names = "" if columns is None else " (" + ",".join(map(quote, columns)) + ")"
+    return f"COPY {quote(table)}{names} {direction} WITH DELIMITER AS {_db.literal(sep)} NULL AS {_db.literal(null)}"

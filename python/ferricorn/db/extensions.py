@@ -17,7 +17,7 @@ from ferricorn.db._connection import (
     ConnectionInfo,
     connection,
 )
-from ferricorn.db._cursor import Column, cursor
+from ferricorn.db._cursor import Column, cursor, quote
 from ferricorn.db._errors import Diagnostics, ProgrammingError, QueryCanceledError, TransactionRollbackError
 from ferricorn.db._types import (
     Adapted,
@@ -115,4 +115,4 @@ def quote_ident(name: str, scope: object = None) -> str:
     """Return a name as SQL has it, whatever is in it."""
     if "\0" in name:
         raise ProgrammingError("a name cannot contain NUL (0x00) characters")
-    return '"' + name.replace('"', '""') + '"'
+    return quote(name)
