@@ -43,8 +43,6 @@ pub enum Driven {
     Done,
     /// It is not, and the client has gone. Said once in a call; to drive on is possible.
     ClientGone,
-    /// It is not, and the worker must leave. Said once in a call, too.
-    Leaving,
     /// It is not, and some time has passed: a chance for the caller to look at what else has happened.
     Waiting,
     /// This call is not made on the thread that does the worker's I/O: the future has not been touched.

@@ -37,8 +37,6 @@ pub(crate) struct CallExchange {
     settled: Cell<Option<Instant>>,
     /// The application has been told that its client is gone.
     told_gone: Cell<bool>,
-    /// It has been told that the worker must leave.
-    told_leaving: Cell<bool>,
     pub(crate) tally: Tally,
 }
 
@@ -52,18 +50,7 @@ impl CallExchange {
     ) -> Rc<Self> {
         let tally = Tally::new(method, shared.logs_response_headers());
         let (pieces, settled, told_gone) = (RefCell::default(), Cell::new(None), Cell::new(false));
-        let told_leaving = Cell::new(false);
-        Rc::new(Self {
-            runtime,
-            shared,
-            reply: RefCell::new(Some(reply)),
-            hints,
-            pieces,
-            settled,
-            told_gone,
-            told_leaving,
-            tally,
-        })
+        Rc::new(Self { runtime, shared, reply: RefCell::new(Some(reply)), hints, pieces, settled, told_gone, tally })
     }
 
     /// The call has returned.
@@ -208,9 +195,6 @@ impl Exchange for CallExchange {
             poll_fn(|context| {
                 if future.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Driven::Done);
-                }
-                if shared.phase() == Phase::Leaving && !self.told_leaving.replace(true) {
-                    return Poll::Ready(Driven::Leaving);
                 }
                 if self.finds_client_gone(context) {
                     return Poll::Ready(Driven::ClientGone);

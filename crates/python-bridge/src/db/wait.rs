@@ -116,12 +116,11 @@ fn wait_in_call<T>(
         loop {
             let driven = detached(py, || exchange.drive(keep.as_mut()));
             let interruption = check_interruptions(py);
-            match (driven, &interruption) {
-                (Driven::Done, _) => break,
-                (Driven::Elsewhere, _) => return Err(stranger(py)),
-                (Driven::ClientGone, _) | (_, Err(_)) => {}
-                (Driven::Waiting | Driven::Leaving, Ok(())) if !call::client_has_gone() => continue,
-                (..) => {}
+            match driven {
+                Driven::Done => break,
+                Driven::Elsewhere => return Err(stranger(py)),
+                Driven::Waiting if interruption.is_ok() && !call::client_has_gone() => continue,
+                Driven::Waiting | Driven::ClientGone => {}
             }
             detached(py, || end_early(exchange, canceller, keep.as_mut()));
             interruption?;
