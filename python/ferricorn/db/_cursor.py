@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
 
@@ -76,6 +76,8 @@ class cursor:  # noqa: N801 - psycopg2's name
         self._casters = connection._casters
         self._closed = False
         self._rows: _db.Rows | None = None
+        # Makes a row of its values; None where they are one.
+        self._make: Callable[[Any], Any] | None = None
         self._description: tuple[Column, ...] | None = None
         self._described = True
         self._declared = False
@@ -146,6 +148,7 @@ class cursor:  # noqa: N801 - psycopg2's name
         self._described = rows is None
         self._description = None
         self.rownumber = 0
+        self._make = self._maker() if rows is not None and rows.has_columns else None
         if rows is None:
             self.rowcount = -1
             self.statusmessage = None
@@ -177,7 +180,7 @@ class cursor:  # noqa: N801 - psycopg2's name
         if row is None:
             return None
         self.rownumber += 1
-        return self._made(row)
+        return row if self._make is None else self._make(row)
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
         """Return the next rows, `arraysize` if nothing is said."""
@@ -195,16 +198,12 @@ class cursor:  # noqa: N801 - psycopg2's name
     def _many(self, size: int | None) -> list[Any]:
         rows = self._result().many(self._shape, self, size)
         self.rownumber += len(rows)
-        make = self._maker()
+        make = self._make
         return rows if make is None else [make(row) for row in rows]
 
     def _maker(self) -> Any:
-        """Return what makes a row of its values, if anything does."""
+        """Return what makes rows of this result of their values, if anything does."""
         return None
-
-    def _made(self, row: Any) -> Any:
-        make = self._maker()
-        return row if make is None else make(row)
 
     def _result(self) -> _db.Rows:
         self._check_open()
