@@ -16,6 +16,7 @@ use crate::harness::wait::stays;
 use crate::harness::{Connection, Launch, Server};
 
 const CLOSES: &str = "Gunicorn's sync worker keeps no connection";
+const PINNED: &str = "with Gunicorn's threads a connection stays with its worker";
 /// How long something is watched that is not to happen.
 const WATCH: Duration = Duration::from_millis(500);
 /// Answers in which shares show.
@@ -25,6 +26,10 @@ const MOST: usize = 200;
 
 fn two() -> Launch {
     Launch::app("fair").args("--workers 2 --keep-alive 60")
+}
+
+fn two_with_threads() -> Launch {
+    two().args("--threads 2")
 }
 
 /// So many connections that one and the same worker has, and that worker.
@@ -250,16 +255,85 @@ fn a_stop_loses_nobody() {
 /// Under load of short and long calls, while everything is replaced, not one request is lost on its way.
 #[test]
 fn nothing_is_lost_on_the_way() {
-    let server = Launch::app("fair").args("--workers 3 --max-requests 300").start();
-    server.wait_workers(3);
-    let load = Load::start(&server.address(), &[[Mode::KeepAlive; 12].as_slice(), &[Mode::Close; 2]].concat());
-    for signal in [Signal::SIGHUP, Signal::SIGTTIN, Signal::SIGHUP, Signal::SIGTTOU] {
-        server.wait_progress(&load, 700);
-        server.signal(signal);
+    for threads in ["", "--threads 2"] {
+        let server = Launch::app("fair").args("--workers 3 --max-requests 300").args(threads).start();
+        server.wait_workers(3);
+        let load = Load::start(&server.address(), &[[Mode::KeepAlive; 12].as_slice(), &[Mode::Close; 2]].concat());
+        for signal in [Signal::SIGHUP, Signal::SIGTTIN, Signal::SIGHUP, Signal::SIGTTOU] {
+            server.wait_progress(&load, 700);
+            server.signal(signal);
+        }
+        server.wait_progress(&load, 1000);
+        let tally = load.finish();
+        assert!(tally.anomalies.is_empty(), "{tally:?}");
     }
-    server.wait_progress(&load, 1000);
-    let tally = load.finish();
-    assert!(tally.anomalies.is_empty(), "{tally:?}");
+}
+
+/// With threads, a request that finds all of them in long calls goes to another worker, and its connection stays there. While
+/// one is idle, it is the one to answer.
+#[test]
+fn threads_that_are_all_in_long_calls_hold_up_nobody() {
+    only_ferricorn!(PINNED);
+    let server = two_with_threads().start();
+    server.wait_workers(2);
+    let ([mut kept, mut idle, mut first, mut second], busy) = pinned(&server, &server.address());
+    hold(&server, &mut first, "first");
+    for _ in 0..20 {
+        kept.get("/pid").expect(200, &busy);
+    }
+    hold(&server, &mut second, "second");
+    let other = kept.get("/pid").text();
+    assert_ne!(other, busy, "one of the two is a long call already");
+    for _ in 0..20 {
+        kept.get("/pid").expect(200, &other);
+    }
+    kept.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel");
+    kept.send("lo");
+    kept.response().expect(200, "hello");
+    let_go(&server, &mut first, "first", &busy);
+    let_go(&server, &mut second, "second", &busy);
+    idle.get("/pid").expect(200, &busy);
+    kept.get("/pid").expect(200, &other);
+}
+
+/// With threads, too, a request that finds all of all workers in long calls is answered by whoever is idle first; also if that
+/// happens during a stop, or because a worker is killed.
+#[test]
+fn with_threads_who_is_idle_first_serves() {
+    only_ferricorn!(PINNED);
+    let gates = ["a", "b", "c", "d"];
+    for end in [None, Some(Signal::SIGTERM), Some(Signal::SIGHUP), Some(Signal::SIGKILL)] {
+        let server = two_with_threads().start();
+        server.wait_workers(2);
+        let ([mut kept, mut held @ ..], busy) = pinned::<5>(&server, &server.address());
+        for (connection, gate) in held.iter_mut().zip(gates) {
+            hold(&server, connection, gate);
+            // Until it is a long call, it may well be a short one for which the next request would wait.
+            assert!(stays(WATCH, || server.ended().is_none()));
+        }
+        kept.send("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert!(stays(WATCH, || server.ended().is_none()));
+        match end {
+            Some(Signal::SIGKILL) => {
+                let old: Pid = busy.parse().map(Pid::from_raw).unwrap();
+                send(old, Signal::SIGKILL);
+                wait_gone(old);
+            }
+            Some(signal) => server.signal(signal),
+            None => {}
+        }
+        // The other worker's.
+        let [.., third, _] = &mut held;
+        server.write("c", "");
+        let other = third.response().text();
+        assert_ne!(other, busy);
+        if end.is_some() {
+            assert_eq!(kept.response().status(), 200);
+        } else {
+            kept.response().expect(200, &other);
+        }
+        gates.iter().for_each(|gate| server.write(gate, ""));
+    }
 }
 
 /// Where a connection cannot be handed over, a worker whose calls are long closes it, so that the next request goes to an idle

@@ -13,6 +13,6 @@ pub trait Supervision: Send + Sync {
     fn report(&self, words: &str, number: usize, goes_on: &GoesOn);
 
     /// Has an exception raised in the thread of this number, so that its call ends, if it is in the call that is meant.
-    /// Does not wait for it.
+    /// Waits until that is done, for no more than a moment, and not for the end of the call.
     fn end_call(&self, number: usize, goes_on: &GoesOn);
 }

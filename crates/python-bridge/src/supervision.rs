@@ -18,7 +18,7 @@ use pyo3::types::PyDict;
 use crate::station::{Identity, Station};
 use crate::traceback;
 
-/// How long whoever reports waits for the GIL. A thread that runs Python gives it up after 5 ms if another wants it. Shorter than
+/// How long whoever reports, or ends a call, waits for the GIL. A thread that runs Python gives it up after 5 ms if another wants it. Shorter than
 /// a master's patience between SIGABRT and SIGKILL.
 const GIL_PATIENCE: Duration = Duration::from_millis(500);
 /// How long it waits for the report to be written once it has the GIL.
@@ -125,9 +125,15 @@ impl Supervision for PythonSupervision {
         if station.identity().is_some_and(|identity| identity.is_main) {
             return station.end_call(goes_on);
         }
-        let goes_on = Arc::clone(goes_on);
-        if let Err(error) = spawn_undisturbed("ending", move || station.end_call(&goes_on)) {
-            log::error!("Cannot end a call: {error}");
+        let (goes_on, (done, ending)) = (Arc::clone(goes_on), channel::<()>());
+        let end = move || {
+            station.end_call(&goes_on);
+            drop(done);
+        };
+        match spawn_undisturbed("ending", end) {
+            // What is received is that nobody will send anything.
+            Ok(_) => drop(ending.recv_timeout(GIL_PATIENCE)),
+            Err(error) => log::error!("Cannot end a call: {error}"),
         }
     }
 }

@@ -81,7 +81,7 @@ mod tests {
             socket: Box::new(OwnedFd::from(socket)),
             tls: OnceLock::new(),
         };
-        let standing = Standing::new(Arc::new(connection), 3);
+        let standing = Standing::new(0, Arc::new(connection), 3);
         let (give, take) = Channel::pair().unwrap();
         let socket = standing.connection.socket.as_fd();
         assert!(give.try_send(&describe(&standing).unwrap(), &[socket]).unwrap());

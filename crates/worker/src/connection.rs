@@ -105,8 +105,9 @@ impl Drop for Ended {
 async fn speak_http(client: Rc<Client>, socket: Socket) {
     let mut wire = client.wire(socket);
     if let Some(handover) = &client.shared.handover {
-        let standing = Arc::new(Standing::new(Arc::clone(&client.connection), client.origin.listener));
-        handover.enter(client.number, Arc::clone(&standing));
+        let connection = Arc::clone(&client.connection);
+        let standing = Arc::new(Standing::new(client.number, connection, client.origin.listener));
+        handover.enter(Arc::clone(&standing));
         wire.may_go(standing);
     }
     let settings = &client.shared.settings;

@@ -21,14 +21,27 @@ use crate::answer::{Answer, Content, End};
 use crate::desk::{Desk, Letter, Outcome, Parcel, Waiting};
 use crate::hints::Hints;
 use crate::late::{self, Unanswered};
+use crate::lookout::Posts;
+use crate::pace::LONG_CALL;
 use crate::pump::Next;
 use crate::shared::{Activity, Answered, Job, Phase, Shared};
 use crate::shown::{Oldest, Shown};
 use crate::stream::Stream;
 use crate::thread::ThreadCalls;
 
-/// What a call that was ended gets to answer its client itself, before that is done in its place.
-const ANSWER_PATIENCE: Duration = Duration::from_millis(500);
+/// In ticks: what a call gets to answer its client itself once its thread has been told to end it, before that is done in its place.
+const ANSWER_PATIENCE: u32 = 5;
+
+/// How soon a request would get a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prospect {
+    /// One is idle, or will be in a moment.
+    Good,
+    /// All are in calls, and all of these but the last may go on for long.
+    Doubtful,
+    /// All are in long calls.
+    Bad,
+}
 
 /// See the module.
 pub(crate) struct Crew {
@@ -90,6 +103,32 @@ impl Crew {
         self.calls.borrow().len() < self.size
     }
 
+    fn idle_threads(&self) -> usize {
+        self.size.saturating_sub(self.calls.borrow().len())
+    }
+
+    /// See [`Prospect`]. Calls are mostly short, so of several that are no long ones yet one will soon be over.
+    pub(crate) fn prospect(&self, posts: &Posts) -> Prospect {
+        if self.has_idle_thread() {
+            return Prospect::Good;
+        }
+        let long = posts.longer_than(LONG_CALL);
+        match self.size - long.min(self.size) {
+            0 => Prospect::Bad,
+            1 if long > 0 => Prospect::Doubtful,
+            _ => Prospect::Good,
+        }
+    }
+
+    /// A call has ended: there may be a thread for somebody.
+    fn invite(&self, shared: &Shared) {
+        let idle = self.idle_threads();
+        if idle > 0 {
+            shared.resume_reading(idle);
+            shared.wake_held_back();
+        }
+    }
+
     /// Gives a request to whichever thread takes it.
     pub(crate) fn hand_over(&self, shared: &Shared, job: Job) {
         let number = self.next_number.replace(self.next_number.get() + 1);
@@ -125,15 +164,15 @@ impl Crew {
         }
     }
 
-    /// Answers those that have waited too long for a thread, and those whose call was ended and has not come back.
+    /// Answers those that have waited too long for a thread, and those whose call was ended and has not come back. To be called
+    /// with each tick.
     pub(crate) fn attend_late(&self, shared: &Shared) {
         let now = clock::monotonic();
         for number in self.desk.take_late(now) {
             self.refuse(shared, number);
         }
         if !shared.settings.request_timeout.is_zero() {
-            let patience = shared.settings.request_timeout + ANSWER_PATIENCE;
-            for number in shared.posts.of_crew(now, patience) {
+            for number in shared.posts.of_crew(ANSWER_PATIENCE) {
                 self.time_out(shared, number);
             }
         }
@@ -169,9 +208,7 @@ impl Crew {
             let _ = reply.send(answer);
         }
         self.show_oldest(shared);
-        if self.has_idle_thread() {
-            shared.wake_held_back();
-        }
+        self.invite(shared);
     }
 
     /// I/O, and what the threads have to say, until there is something for the main thread to do.
@@ -256,9 +293,7 @@ impl Crew {
         }
         self.show_oldest(shared);
         shared.count_served();
-        if self.has_idle_thread() {
-            shared.wake_held_back();
-        }
+        self.invite(shared);
     }
 
     fn lose(&self, shared: &Shared, number: Option<u64>) {

@@ -108,13 +108,16 @@ impl Deadline {
         call.note_late();
         let words = format!("{} has taken {} (request_timeout) and is ended.", call.what(), so_far(call.began));
         let (supervision, number, goes_on) = (Arc::clone(&self.supervision), call.number, call.question());
+        let notice = call.notice();
         let started = spawn_undisturbed("deadline", move || {
             supervision.report(&words, number, &goes_on);
             supervision.end_call(number, &goes_on);
+            notice();
         });
         if let Err(error) = started {
             log::error!("Where a late call is cannot be told: {error}");
             self.supervision.end_call(call.number, &call.question());
+            call.notice()();
         }
         Step::Ended
     }

@@ -1,7 +1,8 @@
 //! Handing connections over to other workers, as the main thread sees it: which may go, which have gone, and which it had
 //! better not read from while it is in a long call.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::task::Waker;
@@ -19,31 +20,33 @@ use crate::standing::Standing;
 pub(crate) struct Handover {
     roster: Arc<Roster>,
     posts: Arc<Posts>,
-    /// Readers that wait for the end of the call.
-    withheld: RefCell<Vec<Waker>>,
+    /// Readers that wait for the end of a call, the first to come first.
+    withheld: RefCell<VecDeque<Waker>>,
+    /// There is a task that looks after them.
+    attended: Cell<bool>,
 }
 
 impl Handover {
-    /// Whether there is anybody to hand over to, and anything: a worker with threads has one for the next request, a native
-    /// application answers many at once, and the state of TLS cannot leave its process.
+    /// Whether there is anybody to hand over to, and anything: a native application answers many at once, and the state of TLS
+    /// cannot leave its process.
     pub(crate) fn makes_sense(settings: &Settings) -> bool {
-        let one_at_a_time = settings.language == Language::Python && !settings.multithread;
-        one_at_a_time && settings.workers > 1 && settings.tls.is_none() && !settings.keepalive.is_zero()
+        let few_at_a_time = settings.language == Language::Python;
+        few_at_a_time && settings.workers > 1 && settings.tls.is_none() && !settings.keepalive.is_zero()
     }
 
     pub(crate) fn new(queue: Channel, settings: &Settings, posts: Arc<Posts>) -> Self {
         let roster = Arc::new(Roster::new(queue, settings.worker_connections));
-        Self { roster, posts, withheld: RefCell::default() }
+        Self { roster, posts, withheld: RefCell::default(), attended: Cell::new(false) }
     }
 
-    /// What the lookout is to do.
+    /// What the lookout is to do, where calls are the main thread's.
     pub(crate) fn duty(&self) -> io::Result<Box<dyn Duty>> {
         Ok(Box::new(Patrol::new(Arc::clone(&self.roster), Arc::clone(&self.posts))?))
     }
 
     /// A connection that may go from now on, whenever it is offered.
-    pub(crate) fn enter(&self, number: u64, standing: Arc<Standing>) {
-        self.roster.enter(number, standing);
+    pub(crate) fn enter(&self, standing: Arc<Standing>) {
+        self.roster.enter(standing);
     }
 
     /// It has ended.
@@ -72,13 +75,39 @@ impl Handover {
         let is_long = |began| clock::monotonic().saturating_sub(began) >= LONG_CALL;
         let withholds = standing.is_offered() && (cautious || self.posts.call(MAIN_THREAD).is_some_and(is_long));
         if withholds {
-            self.withheld.borrow_mut().push(waker.clone());
+            self.withhold(waker);
         }
         withholds
     }
 
-    /// The call is over. To be called from within the runtime.
-    pub(crate) fn resume(&self) {
-        self.withheld.borrow_mut().drain(..).for_each(Waker::wake);
+    /// This reader is to wait.
+    pub(crate) fn withhold(&self, waker: &Waker) {
+        self.withheld.borrow_mut().push_back(waker.clone());
+    }
+
+    /// Whether whoever asks is to look after those who wait, because nobody does.
+    pub(crate) fn needs_attendant(&self) -> bool {
+        !self.attended.replace(true)
+    }
+
+    /// Whether there is still somebody to look after; if not, nobody does from now on.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.attended.set(!self.withheld.borrow().is_empty());
+        self.attended.get()
+    }
+
+    /// Lets so many of those who wait look again. To be called from within the runtime.
+    pub(crate) fn resume(&self, count: usize) {
+        let mut withheld = self.withheld.borrow_mut();
+        let count = count.min(withheld.len());
+        withheld.drain(..count).for_each(Waker::wake);
+    }
+
+    /// Passes a connection on, from the main thread, if it has a request. Says whether it did.
+    pub(crate) fn pass_on(&self, standing: &Standing) -> bool {
+        self.roster.pass_on(standing).unwrap_or_else(|error| {
+            log::debug!("A connection was not passed on to another worker: {error}");
+            false
+        })
     }
 }

@@ -60,6 +60,18 @@ impl LongCall<'_> {
         self.posts.posts[self.number].what().clone()
     }
 
+    /// To be called once its thread has been told to end it, or cannot be told.
+    pub(crate) fn notice(&self) -> impl FnOnce() + Send + use<> {
+        let (posts, number, began) = (Arc::clone(self.posts), self.number, self.began);
+        move || {
+            let mut told = posts.posts[number].told();
+            // A call that is over has nothing to do with the next one.
+            if posts.call(number) == Some(began) {
+                *told = Some(Told { call: began, looks: 0 });
+            }
+        }
+    }
+
     /// The call has gone on for longer than it may, and its thread is to know.
     pub(crate) fn note_late(&self) {
         self.posts.posts[self.number].late.store(word_of(self.began), Ordering::SeqCst);
@@ -77,11 +89,32 @@ struct Post {
     of_crew: AtomicU64,
     /// Which request it is about, where somebody will ask.
     what: Mutex<String>,
+    /// The last call that its thread has been told to end.
+    told: Mutex<Option<Told>>,
+}
+
+struct Told {
+    /// When the call began.
+    call: Duration,
+    /// How often the main thread has found since then that it goes on.
+    looks: u32,
 }
 
 impl Post {
     fn what(&self) -> MutexGuard<'_, String> {
         self.what.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told(&self) -> MutexGuard<'_, Option<Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The main thread looks once more: whether this call was to end, and goes on though it has looked so often.
+    fn look(&self, began: Duration, patience: u32) -> bool {
+        let mut told = self.told();
+        let Some(told) = told.as_mut().filter(|told| told.call == began) else { return false };
+        told.looks = told.looks.saturating_add(1);
+        told.looks > patience
     }
 }
 
@@ -140,16 +173,24 @@ impl Posts {
         call_in(self.posts[number].call.load(Ordering::SeqCst))
     }
 
+    /// How many threads are in calls that have gone on for longer than this.
+    pub(crate) fn longer_than(&self, length: Duration) -> usize {
+        let now = clock::monotonic();
+        let is_longer = |began: Duration| now.saturating_sub(began) > length;
+        (0..self.posts.len()).filter(|number| self.call(*number).is_some_and(is_longer)).count()
+    }
+
     /// Whether the last call at this post went on, or goes on, for longer than it may.
     pub(crate) fn is_late(&self, number: usize) -> bool {
         let post = &self.posts[number];
         post.late.load(Ordering::SeqCst) == post.call.load(Ordering::SeqCst) | 1
     }
 
-    /// Calls that have gone on for at least this long, by the numbers that the main thread knows.
-    pub(crate) fn of_crew(&self, now: Duration, least: Duration) -> Vec<u64> {
+    /// Calls that were to end and go on though the main thread has looked so often, by the numbers that it knows. To look is to
+    /// call this. It is looks that count, not time: when the machine stands still neither side has had any.
+    pub(crate) fn of_crew(&self, patience: u32) -> Vec<u64> {
         let number = |at: usize| {
-            let began = self.call(at).filter(|began| now.saturating_sub(*began) >= least)?;
+            let began = self.call(at).filter(|began| self.posts[at].look(*began, patience))?;
             let number = self.posts[at].of_crew.load(Ordering::Acquire);
             // If it is still in the same call, that is the number of this one.
             (self.call(at) == Some(began)).then_some(number)
@@ -323,6 +364,27 @@ mod tests {
         posts.close();
         // The thread ends, and with it the sender.
         while tellings.recv().is_ok() {}
+    }
+
+    #[test]
+    fn who_was_told_to_end_is_given_some_looks() {
+        let posts = Posts::new(2, true);
+        let head = http::Request::new(()).into_parts().0;
+        let begin = |number: u64| {
+            posts.describe(1, number, &head);
+            posts.begin(1, Duration::from_secs(number));
+            LongCall { posts: &posts, number: 1, began: Duration::from_secs(number) }
+        };
+        let first = begin(7);
+        assert_eq!((0..9).map(|_| posts.of_crew(2)).max(), Some(vec![]), "it was told nothing");
+        let late = first.notice();
+        first.notice()();
+        assert_eq!([posts.of_crew(2), posts.of_crew(2), posts.of_crew(2)], [vec![], vec![], vec![7]]);
+        posts.end(1);
+        assert!(posts.of_crew(2).is_empty());
+        begin(8).notice()();
+        late();
+        assert_eq!([posts.of_crew(1), posts.of_crew(1)], [vec![], vec![8]], "it is the second that was told");
     }
 
     #[test]

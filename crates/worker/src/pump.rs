@@ -119,7 +119,9 @@ fn serve(
         runtime.block_on(async { sources::begin(&shared, imported) })
     });
     let mut duties = deadline::duties(&shared, application, seat.terminated_early)?;
-    duties.extend(shared.handover.as_ref().map(Handover::duty).transpose()?);
+    if shared.crew.is_none() {
+        duties.extend(shared.handover.as_ref().map(Handover::duty).transpose()?);
+    }
     lookout::start(&shared.posts, duties)?;
     if let Some(crew) = &shared.crew {
         crew.begin(&shared, application)?;

@@ -1,5 +1,6 @@
 //! The connections that could be served by another worker, and the lookout's duty to see to it: when a request arrives on one
-//! of them while the main thread is in a long call, the connection goes to the queue that all workers share.
+//! of them while the main thread is in a long call, the connection goes to the queue that all workers share. Where the calls are
+//! those of threads the main thread sees to it itself.
 //!
 //! Between two requests nothing belongs to a connection but its socket, so there is nothing to hand over but a descriptor. The
 //! queue keeps it until a worker is idle, be it this one.
@@ -27,7 +28,7 @@ pub(crate) struct Roster {
     queue: Channel,
     /// With so many connections the worker is full, and others may be, too: then everybody stays where they are.
     most: usize,
-    /// Held by the main thread for moments, by the lookout while it passes one connection on.
+    /// Held for moments, and while one connection is passed on.
     books: Mutex<Books>,
     /// There is something in `passed`.
     has_passed: AtomicBool,
@@ -59,8 +60,8 @@ impl Roster {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn enter(&self, number: u64, standing: Arc<Standing>) {
-        self.books().entries.insert(number, Entry { standing, watched: false });
+    pub(crate) fn enter(&self, standing: Arc<Standing>) {
+        self.books().entries.insert(standing.number, Entry { standing, watched: false });
     }
 
     pub(crate) fn strike(&self, number: u64) {
@@ -91,6 +92,12 @@ impl Roster {
             }
         }
     }
+
+    /// Passes a connection on if it is offered and has a request. Says whether it did: not to one that has ended or a queue that
+    /// is full.
+    pub(crate) fn pass_on(&self, standing: &Standing) -> io::Result<bool> {
+        self.pass_on_with(&mut self.books(), standing)
+    }
 }
 
 /// The lookout's side.
@@ -103,30 +110,34 @@ impl Roster {
         Ok(())
     }
 
-    fn pass_on(&self, number: u64, watched: &Watched) -> io::Result<()> {
+    fn pass_on_watched(&self, number: u64, watched: &Watched) -> io::Result<()> {
         let mut books = self.books();
-        if books.closed || books.entries.len() >= self.most {
-            return Ok(());
-        }
         let Some(standing) = books.entries.get(&number).map(|entry| Arc::clone(&entry.standing)) else { return Ok(()) };
-        if !standing.hold() {
-            return Ok(());
+        if self.pass_on_with(&mut books, &standing)? {
+            // The socket lives on with others: it would be watched for ever.
+            watched.remove(standing.connection.socket.as_fd())?;
         }
-        let socket = standing.connection.socket.as_fd();
-        let sent = self.send(&standing, socket);
+        Ok(())
+    }
+}
+
+/// Both sides'.
+impl Roster {
+    fn pass_on_with(&self, books: &mut Books, standing: &Standing) -> io::Result<bool> {
+        if books.closed || books.entries.len() >= self.most || !standing.hold() {
+            return Ok(false);
+        }
+        let sent = self.send(standing, standing.connection.socket.as_fd());
         let passed = matches!(sent, Ok(true));
         standing.release(passed);
         if passed {
-            books.entries.remove(&number);
-            books.passed.push(number);
+            books.entries.remove(&standing.number);
+            books.passed.push(standing.number);
             self.has_passed.store(true, Ordering::Relaxed);
-            // The socket lives on with others: it would be watched for ever.
-            watched.remove(socket)?;
         }
-        sent.map(drop)
+        sent
     }
 
-    /// Says whether the connection is in the queue now; not so one that has ended or a queue that is full.
     fn send(&self, standing: &Standing, socket: BorrowedFd<'_>) -> io::Result<bool> {
         match descriptor::peek(socket, &mut [0]) {
             Ok(0) => Ok(false),
@@ -164,7 +175,7 @@ impl Patrol {
         });
         for number in ready {
             if self.goes_on()
-                && let Err(error) = self.roster.pass_on(number, &self.watched)
+                && let Err(error) = self.roster.pass_on_watched(number, &self.watched)
             {
                 log::debug!("A connection was not passed on to another worker: {error}");
             }

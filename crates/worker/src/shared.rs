@@ -4,9 +4,10 @@
 mod activity;
 mod admission;
 mod calls;
+mod reading;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -120,7 +121,8 @@ pub(crate) struct Shared {
     acceptors: RefCell<HashMap<usize, Waiting>>,
     /// Somebody who wants to look again with the next tick.
     tick_waker: RefCell<Option<Waker>>,
-    pub(crate) open: RefCell<HashMap<u64, Open>>,
+    /// By their numbers, which rise.
+    pub(crate) open: RefCell<BTreeMap<u64, Open>>,
     last_turn: Cell<Duration>,
     /// The monotonic clock as last read: after every turn and every call.
     now: Cell<Duration>,

@@ -10,7 +10,7 @@ use ferricorn_application::Connection;
 const OURS: u8 = 0;
 /// There is nothing to it but the socket, and whoever comes first may have it.
 const OFFERED: u8 = 1;
-/// The lookout is about to pass it on.
+/// Somebody is about to pass it on: the lookout, or, if it makes no calls, the main thread.
 const HELD: u8 = 2;
 /// Another worker has it.
 const PASSED: u8 = 3;
@@ -30,14 +30,16 @@ pub(crate) enum Claim {
 #[derive(Debug)]
 pub(crate) struct Standing {
     word: AtomicU8,
+    /// The connection's number in this worker.
+    pub(crate) number: u64,
     pub(crate) connection: Arc<Connection>,
     /// The number of the listener that it came from.
     pub(crate) listener: usize,
 }
 
 impl Standing {
-    pub(crate) fn new(connection: Arc<Connection>, listener: usize) -> Self {
-        Self { word: AtomicU8::new(OURS), connection, listener }
+    pub(crate) fn new(number: u64, connection: Arc<Connection>, listener: usize) -> Self {
+        Self { word: AtomicU8::new(OURS), number, connection, listener }
     }
 
     /// The main thread wants to read.
@@ -60,7 +62,7 @@ impl Standing {
         self.word.load(Ordering::Relaxed) == OFFERED
     }
 
-    /// The lookout wants to pass it on.
+    /// Somebody wants to pass it on.
     pub(crate) fn hold(&self) -> bool {
         self.word.compare_exchange(OFFERED, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }

@@ -16,6 +16,11 @@ use crate::hints::Route;
 use crate::shared::{Open, Phase, Shared};
 
 const TICK: Duration = Duration::from_millis(100);
+/// Ticks in which each connection is looked at once, if there are many: to look at thousands takes a millisecond, for which
+/// requests would wait. So a time limit of theirs is kept with a second's precision.
+const ROUND: usize = 10;
+/// So many are looked at with each tick in any case.
+const FEW: usize = 256;
 /// What a connection gets to send its next request once the worker drains: at least this, and
 /// no more than this when the whole server stops.
 const DRAIN_IDLE: Duration = Duration::from_secs(2);
@@ -24,6 +29,8 @@ const DRAIN_IDLE: Duration = Duration::from_secs(2);
 pub(crate) async fn run(shared: Rc<Shared>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The connection to look at next.
+    let mut next = 0;
     loop {
         interval.tick().await;
         // The time of a call counts as silence: that is what `timeout` means for this worker. Not
@@ -38,7 +45,7 @@ pub(crate) async fn run(shared: Rc<Shared>) {
             _ => {}
         }
         shared.tick_passed();
-        close_idle(&shared);
+        next = close_idle(&shared, next);
     }
 }
 
@@ -49,14 +56,20 @@ enum Drain {
     OfWorker,
 }
 
-fn close_idle(shared: &Shared) {
+/// Looks at as many connections as are due, beginning with the one of this number. Says with which one to go on.
+fn close_idle(shared: &Shared, from: u64) -> u64 {
     let tick = shared.tick.get();
     let draining = match shared.phase() {
         Phase::Draining { .. } if shared.server_ends() => Some(Drain::OfServer),
         Phase::Draining { .. } => Some(Drain::OfWorker),
         Phase::Serving | Phase::Leaving => None,
     };
-    for open in shared.open.borrow().values() {
+    let connections = shared.open.borrow();
+    let count = if draining.is_some() { usize::MAX } else { FEW.max(connections.len() / ROUND + 1) };
+    let due = connections.range(from..).chain(connections.range(..from)).take(count.min(connections.len()));
+    let mut last = from;
+    for (number, open) in due {
+        last = *number;
         open.activity.rest.look(tick);
         if draining.is_some() && open.activity.parting.is_due(tick, is_in_use(open)) {
             open.activity.parting.ask(tick);
@@ -71,6 +84,7 @@ fn close_idle(shared: &Shared) {
             task.abort();
         }
     }
+    last.wrapping_add(1)
 }
 
 /// Whether there is a request, or one may be on its way: nobody connects without wanting anything.

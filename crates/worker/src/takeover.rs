@@ -60,7 +60,7 @@ impl Takeover {
         match shared.phase() {
             Phase::Serving => shared.poll_taken(number, context, |context| self.poll_take(context)).map(Some),
             // The queue itself is asked: what the runtime knows of it may be older than what has been put there.
-            Phase::Draining { .. } => Poll::Ready(self.take().transpose()),
+            Phase::Draining { .. } => shared.poll_left(number, context, || self.take().transpose()),
             Phase::Leaving => Poll::Ready(None),
         }
     }

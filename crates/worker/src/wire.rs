@@ -86,13 +86,7 @@ impl Wire {
 
     /// Whether the socket may be read from now; if not, the task is woken when it may, if ever.
     fn may_read(&self, context: &Context<'_>) -> bool {
-        match (&self.standing, &self.shared.handover) {
-            (Some(standing), Some(handover)) => {
-                let cautious = self.shared.must_be_cautious();
-                !handover.withholds(standing, cautious, context.waker()) && handover.claim(standing)
-            }
-            _ => true,
-        }
+        self.standing.as_ref().is_none_or(|standing| self.shared.may_read(standing, context.waker()))
     }
 
     /// Waits for something to read, without hyper and its buffers. Over TLS there may be something that has been read already.

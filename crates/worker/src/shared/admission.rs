@@ -72,6 +72,17 @@ impl Shared {
         taken
     }
 
+    /// The same for what is left when the worker drains. There may be nobody else to take it, and so it is taken though the worker
+    /// is full, but not before it could be served.
+    pub(crate) fn poll_left<T>(&self, number: usize, context: &Context<'_>, take: impl FnOnce() -> T) -> Poll<T> {
+        let held_back = self.crew.as_ref().is_some_and(|crew| !crew.has_idle_thread());
+        if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
+            waiting.held_back = held_back;
+            waiting.waker = Some(context.waker().clone());
+        }
+        if held_back { Poll::Pending } else { Poll::Ready(take()) }
+    }
+
     /// The acceptor that was let look has found nothing: the next to come is for an idle worker.
     fn nothing_waits(&self, number: usize) {
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {

@@ -72,21 +72,12 @@ impl Shared {
         self.in_call.get() && !self.waits_for_client.get()
     }
 
-    /// There is a call that may be a long one.
-    pub(crate) fn must_be_cautious(&self) -> bool {
-        self.pace.expects_long(self.now.get()) && (self.in_call.get() || self.has_queued())
-    }
-
     /// A long call has ended, or may have: connections that were handed over meanwhile are closed, which leaves them open where
     /// they are now, and those that were not read from are. To be called from within the runtime.
     pub(crate) fn settle_handover(&self) {
         let Some(handover) = &self.handover else { return };
-        for number in handover.take_passed() {
-            if let Some(task) = self.open.borrow().get(&number).and_then(|open| open.task.as_ref()) {
-                task.abort();
-            }
-        }
-        handover.resume();
+        self.forget_passed(handover);
+        handover.resume(usize::MAX);
     }
 }
 

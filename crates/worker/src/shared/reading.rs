@@ -1,0 +1,88 @@
+//! Whether the next request on a connection is to be read: one that is read waits for a call of this worker, while one that is not can
+//! be handed over to another.
+
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::Shared;
+use crate::crew::{Crew, Prospect};
+use crate::handover::Handover;
+use crate::standing::Standing;
+
+/// How often those who wait for a thread are looked after.
+const LOOK: Duration = Duration::from_millis(1);
+
+impl Shared {
+    /// Whether a connection that could be handed over may be read from now. If not, its task is woken when it may, if ever.
+    pub(crate) fn may_read(self: &Rc<Self>, standing: &Standing, waker: &Waker) -> bool {
+        let Some(handover) = &self.handover else { return true };
+        let withholds = match &self.crew {
+            Some(crew) => self.withholds_from_crew(crew, handover, standing, waker),
+            None => handover.withholds(standing, self.must_be_cautious(), waker),
+        };
+        !withholds && handover.claim(standing)
+    }
+
+    /// There is a call that may be a long one.
+    fn must_be_cautious(&self) -> bool {
+        self.pace.expects_long(self.now.get()) && (self.in_call.get() || self.has_queued())
+    }
+
+    /// The main thread makes no calls, so it can look after the connections itself.
+    fn withholds_from_crew(
+        self: &Rc<Self>,
+        crew: &Crew,
+        handover: &Handover,
+        standing: &Standing,
+        waker: &Waker,
+    ) -> bool {
+        if !standing.is_offered() {
+            return false;
+        }
+        match crew.prospect(&self.posts) {
+            Prospect::Good => false,
+            Prospect::Doubtful => {
+                handover.withhold(waker);
+                if handover.needs_attendant() {
+                    tokio::task::spawn_local(attend_withheld(Rc::clone(self)));
+                }
+                true
+            }
+            Prospect::Bad => {
+                let passed = handover.pass_on(standing);
+                if passed {
+                    self.forget_passed(handover);
+                }
+                passed
+            }
+        }
+    }
+
+    /// Ends the tasks of connections that others have.
+    pub(super) fn forget_passed(&self, handover: &Handover) {
+        for number in handover.take_passed() {
+            if let Some(task) = self.open.borrow().get(&number).and_then(|open| open.task.as_ref()) {
+                task.abort();
+            }
+        }
+    }
+
+    /// A thread has become idle: lets as many as there are idle ones look again. To be called from within the runtime.
+    pub(crate) fn resume_reading(&self, idle: usize) {
+        if let Some(handover) = &self.handover {
+            handover.resume(idle);
+        }
+    }
+}
+
+/// Sees to it that whoever waits for a thread looks again when it is clear that none will come.
+async fn attend_withheld(shared: Rc<Shared>) {
+    let (Some(handover), Some(crew)) = (&shared.handover, &shared.crew) else { return };
+    while handover.is_attended() {
+        tokio::time::sleep(LOOK).await;
+        if crew.prospect(&shared.posts) != Prospect::Doubtful {
+            handover.resume(usize::MAX);
+        }
+    }
+}
