@@ -15,6 +15,8 @@ const TOO_LONG: Duration = Duration::from_millis(800);
 /// A server in whose only thread a call waits for the file `open`, on the first connection; on the second there was a request.
 fn busy(launch: Launch) -> (Server, Connection, Connection) {
     let server = launch.start();
+    // A request waits for a worker that is not there yet, too, and on a busy machine that takes its time.
+    server.wait_for("a worker that serves", || (server.get("/").status() == 200).then_some(()));
     let mut other = server.connect();
     other.get("/").expect(200, "hello");
     let held = server.hold("open");
