@@ -44,21 +44,28 @@ impl Policy {
 
     /// Drops what is not to be believed; says what a trusted peer says of whether the client speaks TLS.
     pub(crate) fn apply(&self, head: &mut Parts, peer: &Peer) -> Result<Option<bool>, Refusal> {
+        if !head.headers.keys().any(|name| self.is_doubtful(name) || self.tells_scheme(name)) {
+            // Most requests have nothing to believe.
+            return Ok(None);
+        }
         let trusts = self.trusts(peer);
         self.judge_underscores(head, trusts)?;
         if trusts { self.forwarded_scheme(head) } else { Ok(None) }
     }
 
+    fn is_doubtful(&self, name: &HeaderName) -> bool {
+        self.underscores != HeaderMapPolicy::Dangerous && name.as_str().contains('_')
+    }
+
+    fn tells_scheme(&self, name: &HeaderName) -> bool {
+        self.secure_scheme_headers.iter().any(|(telling, _)| telling == name)
+    }
+
     fn judge_underscores(&self, head: &mut Parts, trusts: bool) -> Result<(), Refusal> {
-        if self.underscores == HeaderMapPolicy::Dangerous
-            || !head.headers.keys().any(|name| name.as_str().contains('_'))
-        {
-            return Ok(());
-        }
         let doubtful: Vec<HeaderName> = head
             .headers
             .keys()
-            .filter(|name| name.as_str().contains('_') && !(trusts && self.forwarder_headers.contains(name)))
+            .filter(|name| self.is_doubtful(name) && !(trusts && self.forwarder_headers.contains(name)))
             .cloned()
             .collect();
         for name in doubtful {
