@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::options::Options;
-use crate::socket::Socket;
+use crate::options::{Host, Options, SslMode};
+use crate::socket::{NoWay, Socket};
 
 /// See the module. Clones are for the same loan.
 #[derive(Clone)]
@@ -18,7 +18,8 @@ pub struct Canceller {
     process: i32,
     secret: i32,
     options: Arc<Options>,
-    place: (String, u16),
+    place: Host,
+    sslmode: SslMode,
     requests: Requests,
 }
 
@@ -33,28 +34,33 @@ impl Canceller {
         let journal = connection.journal.lock();
         let (process, secret) = (journal.process, journal.secret);
         let (options, place) = (Arc::clone(&connection.options), connection.place.clone());
-        Self { process, secret, options, place, requests: Requests::default() }
+        let sslmode = connection.sslmode;
+        Self { process, secret, options, place, sslmode, requests: Requests::default() }
     }
 
     /// Asks the server to end what runs at this moment. It answers where the statement is waited for.
     pub async fn cancel(&self) -> Result<(), Failure> {
         let request = self.requests.begin().ok_or_else(|| Failure::Unusable("connection already closed".to_owned()))?;
-        let (host, port) = &self.place;
-        let lost = |reason: String| Failure::Lost { target: format!("{host}:{port}"), reason };
-        match tokio::time::timeout(self.options.connect_timeout, self.ask(host, *port)).await {
+        let lost = |reason: String| Failure::Lost { target: self.place.to_string(), reason };
+        match tokio::time::timeout(self.options.connect_timeout, self.ask()).await {
             Ok(asked) => asked.map(|()| request.complete()).map_err(|error| lost(error.to_string())),
             Err(_) => Err(lost("no answer to a request to cancel".to_owned())),
         }
     }
 
-    async fn ask(&self, host: &str, port: u16) -> io::Result<()> {
+    async fn ask(&self) -> Result<(), NoWay> {
         const LENGTH: i32 = 16;
         const CANCEL_REQUEST: i32 = 80_877_102;
-        let mut socket = Socket::open(&self.options, host, port).await?;
+        let mut socket = Socket::open(&self.options, &self.place, self.sslmode).await?;
         let request = [LENGTH, CANCEL_REQUEST, self.process, self.secret].map(i32::to_be_bytes).concat();
         socket.write_all(&request).await?;
+        socket.flush().await?;
         // PgBouncer forgets the request of somebody who leaves before it has passed it on.
-        socket.read_to_end(&mut Vec::new()).await.map(drop)
+        match socket.read_to_end(&mut Vec::new()).await {
+            // Postgres ends such a connection without TLS's own goodbye.
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error)?,
+            _ => Ok(()),
+        }
     }
 
     /// The loan is over: there are no further requests. Says whether none can still come to the server.

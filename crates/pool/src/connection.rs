@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tokio::time::timeout;
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Error, SimpleQueryMessage, SimpleQueryStream};
@@ -17,7 +17,8 @@ use tokio_postgres::{Error, SimpleQueryMessage, SimpleQueryStream};
 use crate::connect::connect;
 use crate::failure::{Failure, in_words};
 use crate::lease::Answer;
-use crate::options::Options;
+use crate::options::{Host, Options, SslMode};
+use crate::outage::Outage;
 use crate::role::{self, Role};
 use crate::server::{self, Part};
 use crate::tap::{SharedJournal, Transaction};
@@ -35,12 +36,22 @@ pub struct Connection {
     pub(crate) notices: Notices,
     pub(crate) options: Arc<Options>,
     /// Where it leads.
-    pub(crate) place: (String, u16),
+    pub(crate) place: Host,
+    /// With how much TLS it was made.
+    pub(crate) sslmode: SslMode,
     last_used: Instant,
     /// Somebody has used tokio-postgres's client as he liked, or has dropped a statement before its end: what the server does
     /// because of it may be yet to come.
     pub(crate) unsure: AtomicBool,
+    /// It was told to forget what its session remembers, and has not been asked whether it has.
+    forgets: bool,
 }
+
+/// What undoes everything that a session remembers, but for prepared statements.
+const FORGET: &str = "RESET ALL; RESET SESSION AUTHORIZATION; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); \
+                      DISCARD SEQUENCES; DISCARD TEMP";
+/// The server's word for the last of it.
+const FORGOTTEN: &str = "DISCARD TEMP";
 
 impl Connection {
     pub(crate) fn new(
@@ -48,14 +59,24 @@ impl Connection {
         journal: SharedJournal,
         notices: Notices,
         options: Arc<Options>,
-        place: (String, u16),
+        (place, sslmode): (Host, SslMode),
     ) -> Self {
-        Self { client, journal, notices, options, place, last_used: Instant::now(), unsure: AtomicBool::new(false) }
+        Self {
+            client,
+            journal,
+            notices,
+            options,
+            place,
+            sslmode,
+            last_used: Instant::now(),
+            unsure: AtomicBool::new(false),
+            forgets: false,
+        }
     }
 
     /// Host, port and database.
     pub(crate) fn target(&self) -> String {
-        format!("{}:{}/{}", self.place.0, self.place.1, self.options.database())
+        format!("{}/{}", self.place, self.options.database())
     }
 
     /// Sends a string of statements and reads everything that comes of it; the answer is that of the last.
@@ -105,6 +126,18 @@ impl Connection {
             self.client.batch_execute("ROLLBACK").await?;
         }
         Ok(())
+    }
+
+    /// Undoes what the session remembers. One poll sends it: whoever comes next waits for its end.
+    pub(crate) fn forget(&mut self) {
+        self.journal.begin();
+        let _ = self.client.batch_execute(FORGET).now_or_never();
+        self.forgets = true;
+    }
+
+    /// Waits for that end; says whether all of it was done. A time limit that the borrower has set, for one, counts for it, too.
+    async fn has_forgotten(&self) -> bool {
+        self.client.batch_execute("").await.is_ok() && self.journal.lock().tag.as_deref() == Some(FORGOTTEN)
     }
 
     /// How long nobody has used it.
@@ -157,18 +190,8 @@ impl Notices {
 #[derive(Debug)]
 pub(crate) struct Connector {
     pub(crate) options: Arc<Options>,
-    /// Whether the last attempt failed: a change is logged, each failure is not.
-    is_down: AtomicBool,
-}
-
-impl Connector {
-    pub(crate) fn new(options: Arc<Options>) -> Self {
-        Self { options, is_down: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn is_down(&self) -> bool {
-        self.is_down.load(Ordering::Relaxed)
-    }
+    /// A change is logged, each failure is not.
+    pub(crate) outage: Arc<Outage>,
 }
 
 impl Manager for Connector {
@@ -179,6 +202,7 @@ impl Manager for Connector {
         if !role::may_connect() {
             return Err(Failure::Role(if role::current() == Role::Master { "master" } else { "mold" }));
         }
+        let attempt = self.outage.attempt()?;
         let began = Instant::now();
         let mut made = connect(&self.options).await;
         if let Ok(connection) = &mut made
@@ -189,7 +213,7 @@ impl Manager for Connector {
         }
         match &made {
             Ok(connection) => {
-                if self.is_down.swap(false, Ordering::Relaxed) {
+                if attempt.succeeded() {
                     log::info!("Database {} answers again", connection.target());
                 }
                 if self.options.logs_pool {
@@ -201,8 +225,7 @@ impl Manager for Connector {
                 }
             }
             Err(failure) => {
-                let over = matches!(failure, Failure::OverLimit { .. });
-                if !over && !self.is_down.swap(true, Ordering::Relaxed) {
+                if attempt.failed(failure) {
                     log::error!("No connection to database {failure}");
                 }
             }
@@ -218,6 +241,12 @@ impl Manager for Connector {
         }
         if connection.client.is_closed() {
             return Err(RecycleError::message("closed"));
+        }
+        if std::mem::take(&mut connection.forgets) {
+            match timeout(self.options.connect_timeout, connection.has_forgotten()).await {
+                Ok(true) => {}
+                _ => return Err(RecycleError::message("its session has not forgotten what it was to forget")),
+            }
         }
         if std::mem::take(connection.unsure.get_mut()) {
             match timeout(self.options.connect_timeout, connection.settle()).await {

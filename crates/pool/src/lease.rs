@@ -13,14 +13,10 @@ use tokio_postgres::{CopyInSink, CopyOutStream, Error, SimpleQueryRow};
 use crate::canceller::Canceller;
 use crate::connection::Connection;
 use crate::failure::{Failure, in_words};
-use crate::options::Options;
+use crate::options::{Host, Options};
 use crate::pool::{Books, Lent, Place, retire};
 use crate::server;
 use crate::tap::{Column, Transaction};
-
-/// What undoes everything that a session remembers, but for prepared statements.
-const FORGET: &str = "RESET ALL; RESET SESSION AUTHORIZATION; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); \
-                      DISCARD SEQUENCES; DISCARD TEMP";
 
 /// A statement's outcome.
 #[derive(Debug, Default)]
@@ -178,8 +174,21 @@ impl Lease {
         match stream.next().await {
             Some(Ok(piece)) => Ok(Some(piece)),
             Some(Err(error)) => self.end_copy(Err(error)).await,
-            None => self.end(Ok(None)),
+            None => self.end_copy_out(stream).await.map(|()| None),
         }
+    }
+
+    /// Behind the data come the command's tag and the server's readiness, neither of which tokio-postgres expects there; or an
+    /// error: of a trigger that fires at the end, of a constraint that was deferred.
+    async fn end_copy_out(&mut self, stream: &mut CopyOut) -> Result<(), Failure> {
+        for _ in 0..2 {
+            if let Some(Err(error)) = stream.next().await
+                && (error.as_db_error().is_some() || error.is_closed())
+            {
+                return self.end_copy(Err(error)).await;
+            }
+        }
+        self.end(Ok(()))
     }
 
     async fn open(&mut self, opening: Option<&str>) -> Result<(), Failure> {
@@ -258,8 +267,8 @@ impl Lease {
         self.canceller.clone()
     }
 
-    /// Host and port.
-    pub fn address(&self) -> &(String, u16) {
+    /// The server.
+    pub fn host(&self) -> &Host {
         &self.connection().place
     }
 
@@ -296,7 +305,7 @@ impl Lease {
             lent.journal.lock().transaction = Transaction::None;
         }
         if self.residue == Residue::Settings {
-            let _ = lent.client.batch_execute(FORGET).now_or_never();
+            lent.forget();
         }
         if server::board().is_some_and(server::Board::must_yield) {
             drop(retire(lent));

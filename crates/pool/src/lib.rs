@@ -8,13 +8,16 @@
 //! - [`lease`]: a connection on loan, and what its transaction is in: [`Lease`]
 //! - `measured`: statements that are counted, and logged when they are slow
 //! - [`statement`]: what a statement is, as far as one must know before it is sent
-//! - `connection`: one connection, as deadpool sees it; `connect`: how it is made; `socket`, `tls`: over what
+//! - `connection`: one connection, as deadpool sees it; `connect`: how it is made; `socket`, `tls`: over what; `channel`: what
+//!   a password is bound to
 //! - `tap`: what tokio-postgres does not tell of the server's answers
 //! - [`home`]: the runtime of a process that is no worker, and of threads that do not pump
 //! - [`server`]: what the server has to say; `keeper`: keeps connections warm, and lets go of those that nobody needs
+//! - `outage`: a database that cannot be reached
 //! - [`failure`]: everything that can go wrong
 
 pub mod canceller;
+mod channel;
 mod connect;
 mod connection;
 mod dsn;
@@ -24,6 +27,7 @@ mod keeper;
 pub mod lease;
 mod measured;
 pub mod options;
+mod outage;
 pub mod pool;
 pub mod role;
 pub mod server;

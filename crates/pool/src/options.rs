@@ -58,13 +58,30 @@ pub struct Keepalive {
     pub count: u32,
 }
 
+/// Where a server may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// What it is called, by people and by its certificate: a name, an address, or a socket's directory.
+    pub name: String,
+    /// Its address, where that is said apart.
+    pub address: Option<String>,
+    /// Its port.
+    pub port: u16,
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.name, self.port)
+    }
+}
+
 /// Everything that a pool is made from.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
     /// User, password, database, and what else is the session's.
     pub(crate) session: Config,
     /// Where the server may be, the first that answers is taken.
-    pub(crate) places: Vec<(String, u16)>,
+    pub(crate) places: Vec<Host>,
     /// How much TLS.
     pub sslmode: SslMode,
     /// Who vouches for the server.
@@ -135,7 +152,7 @@ impl Options {
 
     /// Host, port and database, for people.
     pub fn target(&self) -> String {
-        let places: Vec<_> = self.places.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+        let places: Vec<_> = self.places.iter().map(ToString::to_string).collect();
         format!("{}/{}", places.join(","), self.database())
     }
 
@@ -177,6 +194,12 @@ mod tests {
         let options = resolve(&url, &[]).unwrap();
         assert_eq!((options.target().as_str(), options.user()), ("h:5432/y", "u"));
         assert_eq!(resolve(&environment, &[("port", "7"), ("dbname", "z")]).unwrap().target(), "db:7/z");
+        let options = resolve(&[], &[("dsn", "host=a,b hostaddr=::1,127.0.0.1 port=5,6")]).unwrap();
+        assert_eq!(
+            (options.target().as_str(), options.places[0].address.as_deref()),
+            ("a:5,b:6/postgres", Some("::1"))
+        );
+        assert_eq!(resolve(&[], &[("hostaddr", "::1")]).unwrap().target(), "::1:5432/postgres");
         assert_eq!(resolve(&url, &[("dsn", "host=a,b port=5,6 user=v")]).unwrap().target(), "a:5,b:6/v");
     }
 
@@ -188,6 +211,7 @@ mod tests {
             wrong(&[("DB_POOL_MIN", "9"), ("DB_POOL_MAX", "2")], &[]),
             "DB_POOL_MAX (2) is smaller than DB_POOL_MIN (9)"
         );
+        assert_eq!(wrong(&[], &[("host", "a,b"), ("hostaddr", "::1")]), "hostaddr names 1 places, and host 2");
         assert_eq!(wrong(&[], &[("nonsense", "1")]), "invalid dsn: invalid connection option \"nonsense\"");
         assert_eq!(
             wrong(&[], &[("sslmode", "maybe")]),

@@ -18,6 +18,7 @@ use crate::failure::{Exhausted, Failure};
 use crate::keeper;
 use crate::lease::Lease;
 use crate::options::Options;
+use crate::outage::Outage;
 use crate::server;
 
 /// A line of source code: where a connection was taken.
@@ -126,21 +127,22 @@ impl Pool {
     /// A pool that has no connection yet.
     pub fn new(options: Options) -> Self {
         let allowance = Arc::new(Semaphore::new(options.pool_max));
-        Self::build(Arc::new(options), allowance, Arc::default())
+        Self::build(Arc::new(options), allowance, Arc::default(), Arc::default())
     }
 
     /// Another pool to the same database for another runtime of this process; together they lend no more than one.
     pub fn sibling(&self) -> Self {
-        Self::build(Arc::clone(&self.0.options), Arc::clone(&self.0.allowance), Arc::clone(&self.0.books))
+        let outage = Arc::clone(&self.0.connections.manager().outage);
+        Self::build(Arc::clone(&self.0.options), Arc::clone(&self.0.allowance), Arc::clone(&self.0.books), outage)
     }
 
-    fn build(options: Arc<Options>, allowance: Arc<Semaphore>, books: Arc<Books>) -> Self {
+    fn build(options: Arc<Options>, allowance: Arc<Semaphore>, books: Arc<Books>, outage: Arc<Outage>) -> Self {
         let configuration = PoolConfig {
             max_size: options.pool_max,
             timeouts: Timeouts { wait: None, create: None, recycle: None },
             queue_mode: QueueMode::Lifo,
         };
-        let builder = managed::Pool::builder(Connector::new(Arc::clone(&options))).config(configuration);
+        let builder = managed::Pool::builder(Connector { options: Arc::clone(&options), outage }).config(configuration);
         #[expect(clippy::expect_used, reason = "fails only where timeouts are set and no runtime is")]
         let connections = builder.runtime(Runtime::Tokio1).build().expect("a runtime is named");
         Self(Arc::new(Inner { options, connections, allowance, books, kept: AtomicBool::new(false) }))
@@ -237,7 +239,7 @@ impl Pool {
 
     /// Whether the last attempt to connect did not fail, if there was one.
     pub(crate) fn answers(&self) -> bool {
-        self.0.books.leases.load(Ordering::Relaxed) > 0 && !self.0.connections.manager().is_down()
+        self.0.books.leases.load(Ordering::Relaxed) > 0 && !self.0.connections.manager().outage.is_on()
     }
 
     /// Closes so many connections that nobody has used for this long.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
-use crate::options::{Options, SslMode};
+use crate::options::{Host, Options, SslMode};
 use crate::tls;
 
 /// SSLRequest: its length, and a number that is no version of the protocol's.
@@ -24,25 +24,59 @@ pub(crate) enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// Why there is no way to a server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoWay {
+    /// It is not to be had, or not as it must be.
+    #[error("{}", explain(.0))]
+    Io(#[from] io::Error),
+    /// The two could not agree on TLS.
+    #[error("{0}")]
+    Tls(String),
+}
+
+/// The kernel's words, without Rust's.
+fn explain(error: &io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 impl Socket {
-    /// Connects to one place, with the TLS that the options ask for.
-    pub(crate) async fn open(options: &Options, host: &str, port: u16) -> io::Result<Self> {
-        if host.starts_with('/') {
-            let path = PathBuf::from(format!("{host}/.s.PGSQL.{port}"));
-            return UnixStream::connect(path).await.map(Self::Unix);
+    /// Connects to one place, with as much TLS.
+    pub(crate) async fn open(options: &Options, host: &Host, sslmode: SslMode) -> Result<Self, NoWay> {
+        let Host { name, address, port } = host;
+        if name.starts_with('/') {
+            let path = PathBuf::from(format!("{name}/.s.PGSQL.{port}"));
+            return Ok(Self::Unix(UnixStream::connect(path).await?));
         }
-        let mut stream = TcpStream::connect((host, port)).await?;
+        let mut stream = TcpStream::connect((address.as_ref().unwrap_or(name).as_str(), *port)).await?;
         stream.set_nodelay(true)?;
         watch(&stream, options)?;
-        if options.sslmode == SslMode::Disable {
+        if sslmode == SslMode::Disable {
             return Ok(Self::Tcp(stream));
         }
+        // Before anybody is asked: files that cannot be used are not the server's fault.
+        let configuration = tls::configure(options).map_err(io::Error::other)?;
         stream.write_all(&SSL_REQUEST).await?;
         match stream.read_u8().await? {
-            b'S' => Ok(Self::Tls(Box::new(tls::shake_hands(options, host, stream).await?))),
-            _ if options.sslmode == SslMode::Prefer => Ok(Self::Tcp(stream)),
-            _ => Err(io::Error::other("server does not support SSL, but SSL was required")),
+            b'S' => Ok(Self::Tls(Box::new(tls::shake_hands(options, configuration, name, stream).await?))),
+            b'N' if sslmode == SslMode::Prefer => Ok(Self::Tcp(stream)),
+            b'N' => Err(io::Error::other("server does not support SSL, but SSL was required"))?,
+            other => {
+                Err(io::Error::other(format!("received invalid response to SSL negotiation: {:?}", other as char)))?
+            }
         }
+    }
+
+    /// Whether there is TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// What the server has shown of itself.
+    pub(crate) fn server_certificate(&self) -> Option<&[u8]> {
+        let Self::Tls(stream) = self else { return None };
+        stream.get_ref().1.peer_certificates()?.first().map(AsRef::as_ref)
     }
 }
 
@@ -92,5 +126,33 @@ impl AsyncWrite for Socket {
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A statement that is on its way to a dead host waits for no longer than an idle connection does.
+    #[test]
+    fn a_host_that_takes_nothing_is_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(check());
+    }
+
+    async fn check() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let said = [("keepalives_idle", "7"), ("keepalives_interval", "3"), ("keepalives_count", "2")];
+        let said = said.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let options = Options::resolve(|_| None, &BTreeMap::new(), &said).unwrap();
+        let host = Host { name: "db.invalid".to_owned(), address: Some("127.0.0.1".to_owned()), port };
+        let Socket::Tcp(stream) = Socket::open(&options, &host, SslMode::Disable).await.unwrap() else { panic!() };
+        let socket = SockRef::from(&stream);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(13)));
+        assert!(socket.keepalive().unwrap());
     }
 }

@@ -98,6 +98,11 @@ impl<S> Tap<S> {
         Self { stream, journal, buffer: BytesMut::new(), seen: 0, pass: 0, ended: false }
     }
 
+    /// What it reads along with.
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// Looks at as many whole messages as there are; long ones that do not matter pass in parts.
     fn look(&mut self) {
         loop {

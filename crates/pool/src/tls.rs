@@ -17,15 +17,38 @@ use tokio_rustls::rustls::{
 };
 
 use crate::options::{Options, SslMode};
+use crate::socket::NoWay;
 
-/// Where libpq looks if nobody says where the authorities are.
+/// Where libpq looks if nobody says where the authorities are, below the user's directory.
 const USUAL_ROOT: &str = ".postgresql/root.crt";
+/// The same for our own certificate.
+const USUAL_CERTIFICATE: &str = ".postgresql/postgresql.crt";
+/// The same for its key.
+const USUAL_KEY: &str = ".postgresql/postgresql.key";
+
+fn usual(file: &str) -> Option<PathBuf> {
+    std::env::home_dir().map(|home| home.join(file)).filter(|path| path.exists())
+}
 
 /// Turns a connection whose server has agreed to TLS into one with TLS.
-pub(crate) async fn shake_hands(options: &Options, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-    let configuration = configure(options).map_err(io::Error::other)?;
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    TlsConnector::from(Arc::new(configuration)).connect(name, stream).await
+pub(crate) async fn shake_hands(
+    options: &Options,
+    configuration: ClientConfig,
+    host: &str,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, NoWay> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| NoWay::Tls(error.to_string()))?;
+    let made = TlsConnector::from(Arc::new(configuration)).connect(name, stream).await;
+    made.map_err(|error| NoWay::Tls(format!("the server and we could not agree on SSL: {}", explain(options, &error))))
+}
+
+/// Why hands were not shaken; where the server was not believed, who was asked about it.
+fn explain(options: &Options, error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
+    match (cause, root(options)) {
+        (Some(Error::InvalidCertificate(_)), Some(root)) => format!("{error} (sslrootcert '{}')", root.display()),
+        _ => error.to_string(),
+    }
 }
 
 /// The error is one sentence.
@@ -41,20 +64,26 @@ pub(crate) fn configure(options: &Options) -> Result<ClientConfig, String> {
         .map_err(|error| error.to_string())?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    let Some(path) = &options.sslcert else { return Ok(builder.with_no_client_auth()) };
-    let key_path = options.sslkey.as_ref().ok_or("sslcert needs sslkey: the file of its key")?;
-    let key = PrivateKeyDer::from_pem_file(key_path)
-        .map_err(|error| format!("sslkey '{}' has no private key in PEM: {error}", key_path.display()))?;
-    let chain = certificates("sslcert", path)?;
-    builder
-        .with_client_auth_cert(chain, key)
-        .map_err(|error| format!("sslcert '{}' cannot be used: {error}", path.display()))
+    let Some(path) = options.sslcert.clone().or_else(|| usual(USUAL_CERTIFICATE)) else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let key_path = options.sslkey.clone().or_else(|| usual(USUAL_KEY));
+    let key_path = key_path.ok_or("sslcert needs sslkey: the file of its key")?;
+    let chain = certificates("sslcert", &path)?;
+    let key = PrivateKeyDer::from_pem_file(&key_path).map_err(|error| unusable("sslkey", &key_path, &error))?;
+    builder.with_client_auth_cert(chain, key).map_err(|error| {
+        format!("sslcert '{}' cannot be used with sslkey '{}': {error}", path.display(), key_path.display())
+    })
+}
+
+/// The file of the authorities.
+fn root(options: &Options) -> Option<PathBuf> {
+    options.sslrootcert.clone().or_else(|| usual(USUAL_ROOT))
 }
 
 /// `None` where nobody is asked who the server is.
 fn authorities(options: &Options, provider: &Arc<CryptoProvider>) -> Result<Option<Arc<WebPkiServerVerifier>>, String> {
-    let usual = || std::env::home_dir().map(|home| home.join(USUAL_ROOT)).filter(|path| path.exists());
-    let Some(path) = options.sslrootcert.clone().or_else(usual) else {
+    let Some(path) = root(options) else {
         return match options.sslmode {
             SslMode::VerifyCa | SslMode::VerifyFull => Err(format!(
                 "root certificate file \"~/{USUAL_ROOT}\" does not exist: name one with sslrootcert, or change sslmode \

@@ -21,7 +21,8 @@ class Stalling:
         self._waker, self._wakeup = socket.socketpair()
         # Both ends of each connection, with the one across.
         self._across: dict[socket.socket, socket.socket] = {}
-        self._stalled = self._ended = False
+        self._stalled = self._ended = self._refuses = False
+        self.accepted = 0
         self._thread = threading.Thread(target=self._forward, daemon=True)
 
     def __enter__(self) -> Stalling:
@@ -46,9 +47,13 @@ class Stalling:
         self._stalled = True
         self._wake()
 
+    def refuse(self) -> None:
+        """From now on new connections are ended at once."""
+        self._refuses = True
+
     def go_on(self) -> None:
-        """What was held back passes."""
-        self._stalled = False
+        """What was held back passes, and new connections are served."""
+        self._stalled = self._refuses = False
         self._wake()
 
     def connections(self) -> int:
@@ -71,6 +76,10 @@ class Stalling:
 
     def _accept(self) -> None:
         client = self._listener.accept()[0]
+        self.accepted += 1
+        if self._refuses:
+            client.close()
+            return
         try:
             server = socket.create_connection(self._upstream)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 from typing import Any
 
@@ -131,3 +132,37 @@ def test_local_mistakes_have_no_code(driver: Driver, cursor: Any) -> None:
         cursor.execute("SELECT %s", (object(),))
     assert caught.value.pgcode is None
     assert one(cursor, "SELECT 2") == 2
+
+
+@pytest.mark.parametrize("when", ["at the end", "deferred"])
+def test_copy_that_fails_after_its_data(driver: Driver, connection: Any, when: str) -> None:
+    """Triggers fire, and constraints are looked at, when the server has sent everything."""
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE IF NOT EXISTS copied_late (x int UNIQUE DEFERRABLE INITIALLY DEFERRED); TRUNCATE copied_late")
+    cursor.execute("CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'too late'; END $$")
+    if when == "at the end":
+        cursor.execute("DROP TRIGGER IF EXISTS late ON copied_late")
+        cursor.execute("CREATE TRIGGER late AFTER INSERT ON copied_late EXECUTE FUNCTION refuse()")
+        expected: Any = driver.module.InternalError
+        words = "too late"
+    else:
+        connection.commit()
+        connection.autocommit = True
+        expected, words = driver.module.IntegrityError, "duplicate key"
+    file = io.StringIO()
+    with pytest.raises(expected, match=words):
+        cursor.copy_expert("COPY (INSERT INTO copied_late VALUES (1), (1) RETURNING x) TO STDOUT", file)
+    assert file.getvalue() == "1\n1\n"
+    if when == "at the end":
+        connection.rollback()
+    cursor.execute("SELECT 1")
+    assert cursor.fetchone() == (1,)
+
+
+def test_names_that_look_like_placeholders(driver: Driver, connection: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("""CREATE FUNCTION pg_temp.of_percent("a%s" int, "%(b)s" int) RETURNS int LANGUAGE sql AS 'SELECT $1 - $2'""")
+    if driver.ours:
+        # psycopg2 takes the name for a placeholder.
+        cursor.callproc("pg_temp.of_percent", {"%(b)s": 2, "a%s": 5})
+        assert cursor.fetchone() == (3,)

@@ -57,6 +57,21 @@ def test_temporary_objects_go(cluster: Cluster, creation: str) -> None:
         assert one(connection.cursor(), mine) == 0
 
 
+def test_session_that_does_not_forget_is_not_lent_again(cluster: Cluster) -> None:
+    """The time limit that the borrower has set ends what undoes it."""
+    with db.get_db_connection(cluster.url(), **DIRECT) as connection:
+        cursor = connection.cursor()
+        for number in range(300):
+            cursor.execute(f"CREATE TEMP TABLE forgotten_{number} (x text)")
+        connection.commit()
+        cursor.execute("SET search_path = 'nowhere'; SET statement_timeout = '1ms'")
+        connection.commit()
+    with db.get_db_connection(cluster.url(), **DIRECT) as connection:
+        cursor = connection.cursor()
+        assert one(cursor, "SHOW search_path") == '"$user", public'
+        assert one(cursor, "SHOW statement_timeout") == "0"
+
+
 def test_cancel_that_is_late_hits_nobody(cluster: Cluster) -> None:
     with Stalling((cluster.host, cluster.port)) as proxy:
         connection = db.connect(proxy.url(), **DIRECT)

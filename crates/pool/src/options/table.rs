@@ -54,8 +54,24 @@ pub const SETTINGS: &[Setting] = &[
         default: "~/.postgresql/root.crt, if it exists",
         meaning: "PEM file of the authorities that vouch for the server.",
     },
-    Setting { name: "sslcert", variable: "PGSSLCERT", default: "", meaning: "PEM file of our own certificate." },
-    Setting { name: "sslkey", variable: "PGSSLKEY", default: "", meaning: "PEM file of its key." },
+    Setting {
+        name: "sslcert",
+        variable: "PGSSLCERT",
+        default: "~/.postgresql/postgresql.crt, if it exists",
+        meaning: "PEM file of our own certificate.",
+    },
+    Setting {
+        name: "sslkey",
+        variable: "PGSSLKEY",
+        default: "~/.postgresql/postgresql.key",
+        meaning: "PEM file of its key.",
+    },
+    Setting {
+        name: "channel_binding",
+        variable: "PGCHANNELBINDING",
+        default: "prefer",
+        meaning: "Whether a SCRAM password is bound to the server's certificate: `disable`, `prefer` or `require`.",
+    },
     Setting {
         name: "application_name",
         variable: "PGAPPNAME",

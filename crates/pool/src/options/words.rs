@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_postgres::Config;
+use tokio_postgres::config::ChannelBinding;
 
-use super::{Keepalive, Options, PoolMode, SslMode};
+use super::{Host, Keepalive, Options, PoolMode, SslMode};
 
 const SSL_MODES: &[(&str, SslMode)] = &[
     ("disable", SslMode::Disable),
@@ -16,6 +17,9 @@ const SSL_MODES: &[(&str, SslMode)] = &[
     ("verify-ca", SslMode::VerifyCa),
     ("verify-full", SslMode::VerifyFull),
 ];
+
+const CHANNEL_BINDINGS: &[(&str, ChannelBinding)] =
+    &[("disable", ChannelBinding::Disable), ("prefer", ChannelBinding::Prefer), ("require", ChannelBinding::Require)];
 
 const POOL_MODES: &[(&str, PoolMode)] =
     &[("transaction", PoolMode::Transaction), ("session", PoolMode::Session), ("direct", PoolMode::Direct)];
@@ -104,7 +108,7 @@ impl Words {
     }
 
     pub(super) fn into_options(mut self) -> Result<Options, String> {
-        let session = self.session();
+        let session = self.session()?;
         let places = self.places()?;
         let pool_max = self.number("pool_max", 1, 10_000)?;
         let pool_min = self.number("pool_min", 0, 10_000)?;
@@ -144,7 +148,7 @@ impl Words {
         }
     }
 
-    fn session(&mut self) -> Config {
+    fn session(&mut self) -> Result<Config, String> {
         let mut session = Config::new();
         let user = self.text("user").unwrap_or_else(|| "postgres".to_owned());
         session.dbname(self.text("database").unwrap_or_else(|| user.clone()));
@@ -156,19 +160,24 @@ impl Words {
         if let Some(options) = self.text("options") {
             session.options(options);
         }
+        session.channel_binding(self.choice("channel_binding", CHANNEL_BINDINGS, ChannelBinding::Prefer)?);
         // The only encoding that is spoken here.
         self.take("client_encoding");
-        session
+        Ok(session)
     }
 
-    fn places(&mut self) -> Result<Vec<(String, u16)>, String> {
+    fn places(&mut self) -> Result<Vec<Host>, String> {
         const DEFAULT_PORT: u16 = 5432;
         let pgbouncer = self.take("pgbouncer_port");
         let (ports, origin) = pgbouncer.or_else(|| self.take("port")).unwrap_or_default();
         self.take("port");
         let named = self.text("host").filter(|host| !host.is_empty());
-        let hosts = self.text("hostaddr").filter(|host| !host.is_empty()).or(named);
-        let hosts = hosts.unwrap_or_else(|| "localhost".to_owned());
+        let addresses = self.text("hostaddr").filter(|addresses| !addresses.is_empty());
+        let hosts = named.or_else(|| addresses.clone()).unwrap_or_else(|| "localhost".to_owned());
+        let addresses: Vec<_> = addresses.iter().flat_map(|addresses| addresses.split(',')).map(str::trim).collect();
+        if !addresses.is_empty() && addresses.len() != hosts.split(',').count() {
+            return Err(format!("hostaddr names {} places, and host {}", addresses.len(), hosts.split(',').count()));
+        }
         let ports: Vec<_> = ports.split(',').collect();
         let port = |index: usize| match ports.get(index).or(ports.first()).map(|port| port.trim()) {
             None | Some("") => Ok(DEFAULT_PORT),
@@ -177,6 +186,11 @@ impl Words {
                 _ => Err(wrong(&origin, port, "not a port from 1 to 65535")),
             },
         };
-        hosts.split(',').enumerate().map(|(index, host)| Ok((host.trim().to_owned(), port(index)?))).collect()
+        let place = |(index, name): (usize, &str)| {
+            let address = addresses.get(index).filter(|address| !address.is_empty());
+            let address = address.map(|address| (*address).to_owned());
+            Ok(Host { name: name.trim().to_owned(), address, port: port(index)? })
+        };
+        hosts.split(',').enumerate().map(place).collect()
     }
 }

@@ -9,7 +9,7 @@ use ferricorn_pool::lease::Residue;
 use ferricorn_pool::{Answer, Canceller, Failure, Lease, PoolMode, Transaction, statement};
 use ferricorn_unix::process::ProcessId;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString};
 
 use crate::db::decode::OwnTypes;
 use crate::db::errors::{raise, translate};
@@ -156,6 +156,14 @@ pub(crate) fn check_text(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// What is shown of a statement, if that is text.
+fn without_values<'a>(query: &'a Bound<'_, PyAny>) -> Option<&'a str> {
+    match query.cast::<PyString>() {
+        Ok(text) => text.to_str().ok(),
+        Err(_) => query.cast::<PyBytes>().ok().and_then(|bytes| std::str::from_utf8(bytes.as_bytes()).ok()),
+    }
+}
+
 /// Looks at statements before they are sent; says whether they control the transaction themselves.
 fn prepare(lease: &mut Lease, text: &str) -> Result<bool, Failure> {
     check_text(text)?;
@@ -254,7 +262,9 @@ impl Session {
     #[pyo3(signature = (query, values = None))]
     fn execute(&self, py: Python<'_>, query: &Bound<'_, PyAny>, values: Option<&Bound<'_, PyAny>>) -> PyResult<Rows> {
         let text = format::complete(py, query, values)?;
-        let template = query.cast::<PyString>().ok().and_then(|query| query.to_str().ok());
+        // What has its values in it already brings the statement that they were put into along.
+        let brought = if query.is_exact_instance_of::<PyString>() { None } else { query.getattr_opt("template")? };
+        let template = without_values(brought.as_ref().unwrap_or(query));
         let answer = self.send(py, &text, template)?;
         let own_types = self.own_types(py, &answer)?;
         Ok(Rows::new(answer, text, own_types))
@@ -286,17 +296,18 @@ impl Session {
             let idle = state.lease.as_ref().is_some_and(|lease| lease.transaction() == Transaction::None);
             state.opening.is_none() && idle
         };
+        let template = without_values(query);
         let (mut page, mut total) = (String::new(), 0);
         for row in values.try_iter()? {
             let text = format::complete(py, query, Some(&row?))?;
             // Outside a transaction each statement is one of its own: what comes after a failure must not run.
             if alone || page.len() + text.len() > PAGE {
-                total += self.send_page(py, &mut page)?;
+                total += self.send_page(py, &mut page, template)?;
             }
             page.push_str(&text);
             page.push_str("\n;");
         }
-        Ok(total + self.send_page(py, &mut page)?)
+        Ok(total + self.send_page(py, &mut page, template)?)
     }
 
     /// Ends the transaction with these words, if there is one.
@@ -339,18 +350,18 @@ impl Session {
     fn facts(&self, py: Python<'_>) -> PyResult<Option<(String, u16, String, String)>> {
         let state = self.turn(py)?;
         Ok(state.lease.as_ref().map(|lease| {
-            let ((host, port), options) = (lease.address().clone(), lease.options());
-            (host, port, options.database().to_owned(), options.user().to_owned())
+            let (host, options) = (lease.host().clone(), lease.options());
+            (host.name, host.port, options.database().to_owned(), options.user().to_owned())
         }))
     }
 }
 
 impl Session {
-    fn send_page(&self, py: Python<'_>, page: &mut String) -> PyResult<u64> {
+    fn send_page(&self, py: Python<'_>, page: &mut String, template: Option<&str>) -> PyResult<u64> {
         if page.is_empty() {
             return Ok(0);
         }
-        let affected = self.send(py, page, Some("executemany"))?.affected;
+        let affected = self.send(py, page, template.or(Some("executemany")))?.affected;
         page.clear();
         Ok(affected)
     }
