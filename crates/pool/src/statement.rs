@@ -4,7 +4,11 @@
 //! This is a lexer, not a parser: it knows strings, names, comments and words, and looks at the words. What it does not
 //! recognize is sent as it is.
 
+mod lexer;
+
 use crate::lease::Residue;
+
+use self::lexer::{Lexer, Token};
 
 /// One statement of a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub enum Copy {
 
 /// Takes a string apart. Empty statements are none.
 pub fn split(text: &str) -> Vec<Statement<'_>> {
-    let mut lexer = Lexer { text, at: 0 };
+    let mut lexer = Lexer::new(text);
     let mut statements = Vec::with_capacity(1);
     let mut start = 0;
     let mut words: Vec<Token<'_>> = Vec::new();
@@ -94,7 +98,7 @@ fn judge(words: &[Token<'_>]) -> Option<(Residue, &'static str, &'static str)> {
         "create" if creates_temporary(&words[1..]) && !pair("commit", "drop") => {
             Some((Residue::Settings, "a temporary table", "add ON COMMIT DROP"))
         }
-        "select" | "with" if words.windows(2).any(|pair| pair[0].is("into") && is_temporary(&pair[1])) => {
+        "select" | "with" if selects_into_temporary(words) => {
             Some((Residue::Settings, "a temporary table", "use CREATE TEMPORARY TABLE ... ON COMMIT DROP"))
         }
         _ => by_function(words),
@@ -110,6 +114,17 @@ fn creates_temporary(words: &[Token<'_>]) -> bool {
     let mut words = words.iter().skip_while(|token| among(&BEFORE, token)).peekable();
     words.peek().is_some_and(|token| is_temporary(token))
         || words.find(|token| !among(&FOUND, token)).is_some_and(|token| token.is("pg_temp"))
+}
+
+/// Whether a SELECT makes something of the session's. INSERT INTO finds it.
+fn selects_into_temporary(words: &[Token<'_>]) -> bool {
+    let makes = |(at, token): (usize, &Token<'_>)| {
+        let finds = at > 0 && (words[at - 1].is("insert") || words[at - 1].is("merge"));
+        let mut behind =
+            words[at + 1..].iter().skip_while(|token| ["local", "global", "table"].iter().any(|word| token.is(word)));
+        token.is("into") && !finds && behind.next().is_some_and(|token| is_temporary(token) || token.is("pg_temp"))
+    };
+    words.iter().enumerate().any(makes)
 }
 
 fn is_temporary(token: &Token<'_>) -> bool {
@@ -152,23 +167,6 @@ fn lasts(behind: &[Token<'_>]) -> bool {
     false
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token<'a> {
-    /// A keyword or an unquoted name.
-    Word(&'a str),
-    /// A string, a quoted name, a number, an operator.
-    Other,
-    Open,
-    Close,
-    Semicolon,
-}
-
-impl Token<'_> {
-    fn is(&self, word: &str) -> bool {
-        matches!(self, Token::Word(text) if text.eq_ignore_ascii_case(word))
-    }
-}
-
 /// What a semicolon may be inside of.
 #[derive(Default)]
 struct Nesting {
@@ -192,131 +190,6 @@ impl Nesting {
             _ => {}
         }
     }
-}
-
-struct Lexer<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Lexer<'a> {
-    /// The next token, and where it begins.
-    fn next(&mut self) -> Option<(Token<'a>, usize)> {
-        self.skip_blanks();
-        let start = self.at;
-        let bytes = self.text.as_bytes();
-        let first = *bytes.get(start)?;
-        let token = match first {
-            b'\'' => self.string(false),
-            b'"' => self.until_quote(b'"'),
-            b'$' => self.dollar(),
-            b'(' => self.single(Token::Open),
-            b')' => self.single(Token::Close),
-            b';' => self.single(Token::Semicolon),
-            _ if is_name_start(first) => self.word(),
-            _ => self.single(Token::Other),
-        };
-        Some((token, start))
-    }
-
-    fn single(&mut self, token: Token<'a>) -> Token<'a> {
-        self.at += 1;
-        token
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        &self.text.as_bytes()[self.at.min(self.text.len())..]
-    }
-
-    fn skip_blanks(&mut self) {
-        loop {
-            let rest = self.rest();
-            if rest.first().is_some_and(u8::is_ascii_whitespace) {
-                self.at += 1;
-            } else if rest.starts_with(b"--") {
-                self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-            } else if rest.starts_with(b"/*") {
-                self.at += comment_length(rest);
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn word(&mut self) -> Token<'a> {
-        let rest = self.rest();
-        let length = rest.iter().position(|byte| !is_name_part(*byte)).unwrap_or(rest.len());
-        let word = &self.text[self.at..self.at + length];
-        self.at += length;
-        if self.rest().first() == Some(&b'\'') && word.eq_ignore_ascii_case("e") {
-            return self.string(true);
-        }
-        Token::Word(word)
-    }
-
-    fn string(&mut self, escapes: bool) -> Token<'a> {
-        if !escapes {
-            return self.until_quote(b'\'');
-        }
-        self.at += 1;
-        while let Some(byte) = self.rest().first() {
-            self.at += if *byte == b'\\' { 2 } else { 1 };
-            if *byte == b'\'' {
-                break;
-            }
-        }
-        Token::Other
-    }
-
-    /// A doubled quote is the end of one string and the beginning of the next: all the same.
-    fn until_quote(&mut self, quote: u8) -> Token<'a> {
-        let inside = &self.rest()[1..];
-        let length = inside.iter().position(|byte| *byte == quote).map_or(inside.len(), |end| end + 1);
-        self.at += 1 + length;
-        Token::Other
-    }
-
-    /// `$tag$ ... $tag$`, or a parameter.
-    fn dollar(&mut self) -> Token<'a> {
-        let rest = self.rest();
-        let name = rest[1..].iter().position(|byte| !is_name_part(*byte) || *byte == b'$').unwrap_or(rest.len() - 1);
-        let is_tag = rest.get(1 + name) == Some(&b'$') && !rest[1].is_ascii_digit();
-        if !is_tag {
-            return self.single(Token::Other);
-        }
-        let tag = &self.text[self.at..self.at + name + 2];
-        let body = &self.text[self.at + tag.len()..];
-        self.at += tag.len() + body.find(tag).map_or(body.len(), |end| end + tag.len());
-        Token::Other
-    }
-}
-
-fn is_name_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
-}
-
-fn is_name_part(byte: u8) -> bool {
-    is_name_start(byte) || byte.is_ascii_digit() || byte == b'$'
-}
-
-/// Comments nest.
-fn comment_length(text: &[u8]) -> usize {
-    let (mut depth, mut at) = (0, 0);
-    while at < text.len() {
-        if text[at..].starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if text[at..].starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += 1;
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]
@@ -343,6 +216,9 @@ mod tests {
             "create function f() returns int begin atomic select 1; select case when true then 2 end; end",
             "create rule r as on insert to t do (select 1; select 2)",
             "select a$b$c, e'x;'",
+            "select E'a''b\\'c;'",
+            "select E'a'\n  'b\\'c;'",
+            "select E'a' 'b', 'c;'",
         ] {
             assert_eq!(texts(whole), [whole]);
             assert_eq!(texts(&format!("{whole}\n; select 2")).len(), 2);
@@ -368,6 +244,8 @@ mod tests {
             "select 'pg_advisory_lock(1)'",
             "select set_config('a', 'b', true)",
             "insert into t values ('set x')",
+            "with x as (select 1) insert into pg_temp.t select * from x",
+            "select 1 into t",
         ] {
             assert_eq!(needs(fine), None, "{fine}");
         }
@@ -380,6 +258,9 @@ mod tests {
             ("create temporary table t (a int)", "a temporary table"),
             ("create local temp table t (a int)", "a temporary table"),
             ("select 1 into temp t", "a temporary table"),
+            ("select 1 into table pg_temp.t", "a temporary table"),
+            ("with x as (select 1) select * into pg_temp.t from x", "a temporary table"),
+            ("select 1 into local temporary t", "a temporary table"),
             ("create or replace local temp view v as select 1", "a temporary table"),
             ("create table if not exists pg_temp.t (a int)", "a temporary table"),
             ("select pg_try_advisory_lock(1)", "a session's advisory lock"),

@@ -54,6 +54,17 @@ class Column(tuple):
         return f"Column(name={self[0]!r}, type_code={self[1]!r})"
 
 
+class Completed(str):
+    """A statement with its values in it, and what they were put into: the log of slow statements shows no values."""
+
+    template: Any
+
+    def __new__(cls, text: str, template: Any) -> Completed:
+        made = super().__new__(cls, text)
+        made.template = template
+        return made
+
+
 class cursor:  # noqa: N801 - psycopg2's name
     """Runs statements and fetches what they return."""
 
@@ -126,12 +137,12 @@ class cursor:  # noqa: N801 - psycopg2's name
         if self.name is not None:
             raise _errors.ProgrammingError("can't call .callproc() on named cursors")
         if isinstance(parameters, Mapping):
-            names = [f"{quote(name)} := %s" for name in parameters]
+            names = [f"{_escape(quote(name))} := %s" for name in parameters]
             values: Sequence[Any] = list(parameters.values())
         else:
             values = list(parameters or ())
             names = ["%s"] * len(values)
-        self.execute(f"SELECT * FROM {procname}({','.join(names)})".replace("%", "%%").replace("%%s", "%s"), values)
+        self.execute(f"SELECT * FROM {_escape(procname)}({','.join(names)})", values)
         return parameters
 
     def mogrify(self, query: Any, vars: _Values = None) -> bytes:  # noqa: A002 - psycopg2's name
@@ -256,7 +267,7 @@ class cursor:  # noqa: N801 - psycopg2's name
         scroll = "" if self.scrollable is None else "SCROLL " if self.scrollable else "NO SCROLL "
         hold = "WITH HOLD" if self.withhold else "WITHOUT HOLD"
         statement = _db.Session.mogrify(query, values)
-        return f"DECLARE {self._quoted_name()} {scroll}CURSOR {hold} FOR {statement}"
+        return Completed(f"DECLARE {self._quoted_name()} {scroll}CURSOR {hold} FOR {statement}", query)
 
     def _check_declared(self) -> None:
         if not self._declared:
@@ -362,6 +373,11 @@ class cursor:  # noqa: N801 - psycopg2's name
 def quote(name: str) -> str:
     """Return a name as SQL has it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def _escape(sql: str) -> str:
+    """Return SQL without anything that would be a placeholder."""
+    return sql.replace("%", "%%")
 
 
 def _copy(table: str, columns: Iterable[str] | None, direction: str, sep: str, null: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ferricorn.db import _errors
 from ferricorn.db._connection import connection
-from ferricorn.db._cursor import DICT, LIST, cursor
+from ferricorn.db._cursor import DICT, LIST, Completed, cursor
 from ferricorn.db._range import DateRange, DateTimeRange, DateTimeTZRange, NumericRange, Range
 from ferricorn.db._types import Adapted, Json, new_array_type, new_type, register_adapter, register_type
 from ferricorn.db.extensions import quote_ident
@@ -180,7 +180,7 @@ def _pages(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
 def execute_batch(cur: cursor, sql: Any, argslist: Iterable[Any], page_size: int = 100) -> None:
     """Run a statement for each of these values, so many at once."""
     for page in _pages(argslist, page_size):
-        cur.execute(";".join(cur.mogrify(sql, values).decode() for values in page))
+        cur.execute(Completed(";".join(cur.mogrify(sql, values).decode() for values in page), cur._as_text(sql)))
 
 
 def execute_values(
@@ -202,7 +202,7 @@ def execute_values(
         if row_template is None:
             row_template = "(" + ",".join(["%s"] * len(page[0])) + ")"
         rows = ",".join(cur.mogrify(row_template, values).decode() for values in page)
-        cur.execute(before + rows + after)
+        cur.execute(Completed(before + rows + after, text))
         if result is not None:
             result.extend(cur.fetchall())
     return result

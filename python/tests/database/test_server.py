@@ -187,6 +187,38 @@ def test_slow_statements_are_logged(cluster: Cluster) -> None:
         assert server.get("/pid")[0] == 200 and not server.lines("pg_backend_pid")
 
 
+@pytest.mark.parametrize("way", ["values", "batch", "many", "named", "bytes"])
+def test_slow_statements_are_logged_without_values_in_bulk(cluster: Cluster, way: str) -> None:
+    application = """
+from ferricorn import db
+from ferricorn.db.extras import execute_batch, execute_values
+from urllib.parse import parse_qs
+
+SLOW = "SELECT pg_sleep(0.2), "
+
+def values(cursor, rows): execute_values(cursor, SLOW + "x FROM (VALUES %s) v (x)", rows)
+def batch(cursor, rows): execute_batch(cursor, SLOW + "%s", rows)
+def many(cursor, rows): cursor.executemany(SLOW + "%s", rows)
+def named(cursor, rows):
+    with cursor.connection.cursor("named") as named:
+        named.execute(SLOW + "count(*) FROM generate_series(1, 10) n, pg_sleep(0.2) WHERE 'x' <> %s", rows[0])
+        named.fetchall()
+def plain(cursor, rows): cursor.execute((SLOW + "%s").encode(), rows[0])
+
+def application(environ, start_response):
+    with db.get_db_connection() as connection:
+        {"bytes": plain}.get(environ["QUERY_STRING"], globals().get(environ["QUERY_STRING"]))(connection.cursor(), [("a secret parameter",)])
+    start_response("200 OK", [("Content-Length", "0")])
+    return []
+"""
+    with Serving(cluster.url(), application=application, SLOW_QUERY_THRESHOLD="100") as server:
+        assert server.get(f"/?{way}")[0] == 200
+        server.wait_until("the line", lambda: server.lines("Slow query"))
+        assert "a secret parameter" not in server.log()
+        if way != "named":
+            assert server.lines("Slow query", "SELECT pg_sleep(0.2)")
+
+
 def test_budget_of_the_whole_server(cluster: Cluster) -> None:
     """Over all workers, and over the overlap of a reload."""
     # Statements of servers that other tests have killed may go on for a while.

@@ -209,7 +209,8 @@ fn range<'py>(py: Python<'py>, class: &str, bound: &Decoder, text: &str) -> PyRe
     let wrong = || nonsense(py, "a range", text);
     let open = text.get(..1).ok_or_else(wrong)?;
     let close = text.get(text.len() - 1..).ok_or_else(wrong)?;
-    let (lower, upper) = text[1..text.len() - 1].split_once(',').ok_or_else(wrong)?;
+    let inside = text.get(1..text.len() - 1).ok_or_else(wrong)?;
+    let (lower, upper) = inside.split_once(',').ok_or_else(wrong)?;
     let side = |side: &str| match side.trim_matches('"') {
         "" => Ok(py.None().into_bound(py)),
         side => decode(py, bound, side),
