@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import math
 import uuid
@@ -328,3 +329,12 @@ def test_arrays_with_bounds_and_blanks(cursor: Any) -> None:
     assert one(cursor, "SELECT '{}'::text[]") == []
     assert one(cursor, "SELECT ARRAY[[['a']]]") == [[["a"]]]
     assert one(cursor, "SELECT ARRAY['10.0.0.1'::inet]") in (["10.0.0.1"], "{10.0.0.1}")
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", "é", "[1", "1,2]x"])
+def test_range_that_is_none(text: str) -> None:
+    """No server sends this; whatever does is answered with an error, not with the end of the process."""
+    native = pytest.importorskip("ferricorn._ferricorn").db
+    module = importlib.import_module("ferricorn.db")
+    with pytest.raises(module.InterfaceError, match="is not a"):
+        native.decode_text(3904, text, object())
