@@ -1,6 +1,7 @@
 //! Fairness among workers: nobody waits for a busy one while another has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -21,6 +22,8 @@ const PINNED: &str = "with Gunicorn's threads a connection stays with its worker
 const WATCH: Duration = Duration::from_millis(500);
 /// Answers in which shares show.
 const ENOUGH: usize = 1200;
+/// Clients at once.
+const CROWD: usize = 32;
 /// Connections that are opened before a worker has enough of them.
 const MOST: usize = 200;
 
@@ -119,6 +122,47 @@ fn equal_work_is_shared_equally() {
         let (least, most) = (counts.values().min().unwrap(), counts.values().max().unwrap());
         assert!(counts.len() == 4 && 2 * most <= 3 * least, "close: {close}, {counts:?}");
     }
+}
+
+/// Clients that come all at once are divided among the workers, though the first that wakes could take them all.
+#[test]
+fn a_crowd_is_divided() {
+    only_ferricorn!(CLOSES);
+    let server = Launch::app("fair").args("--workers 4 --keep-alive 60").start();
+    server.wait_workers(4);
+    let mut crowd: Vec<_> = (0..MOST).map(|_| server.connect()).collect();
+    let mut shares = BTreeMap::<String, usize>::new();
+    for connection in &mut crowd {
+        *shares.entry(connection.get("/pid").text()).or_default() += 1;
+    }
+    assert!(shares.len() == 4 && shares.values().all(|share| share * 12 >= MOST), "{shares:?}");
+}
+
+/// Where all workers are busy all the time, everybody is served in turn: who has just had an answer and asks again at once does not
+/// come before those who wait.
+#[test]
+fn nobody_overtakes() {
+    only_ferricorn!(CLOSES);
+    let server = two().start();
+    server.wait_workers(2);
+    let (answered, all_there) = (AtomicUsize::new(0), Barrier::new(CROWD));
+    let client = || {
+        let (mut connection, mut had) = (server.connect(), 0);
+        // With long calls among them, requests wait where they came.
+        connection.get("/sleep?6");
+        all_there.wait();
+        while answered.fetch_add(1, Ordering::Relaxed) < ENOUGH {
+            connection.get("/sleep?1");
+            had += 1;
+        }
+        had
+    };
+    let had: Vec<usize> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CROWD).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    let (least, most) = (had.iter().min().unwrap(), had.iter().max().unwrap());
+    assert!(*most <= 4 * least, "{had:?}");
 }
 
 /// A request on a kept connection does not wait for a long call of the worker that has the connection: an idle one answers,

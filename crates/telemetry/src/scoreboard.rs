@@ -22,6 +22,7 @@ const SHARED: usize = 1;
 const CONNECTION_WANTED: usize = 2;
 const DATABASE_SEEN: usize = 3;
 const CONNECTION_NEEDED: usize = 4;
+const SLOTS_USED: usize = 5;
 
 const SLOT_WORDS: usize = 80;
 
@@ -31,7 +32,9 @@ const REQUESTS: usize = 1;
 const CALL_STARTED: usize = 2;
 const TEXT_VERSION: usize = 3;
 const TEXT_LENGTH: usize = 4;
-const DATABASE: usize = 5;
+/// One more than there are open, so long as the worker takes more.
+const CLIENTS: usize = 5;
+const DATABASE: usize = 6;
 const TEXT: usize = DATABASE + database::WORDS;
 
 /// The longest description of a request that a slot keeps, in bytes; longer ones are cut.
@@ -85,6 +88,7 @@ impl Scoreboard {
 
     /// Empties a slot for a new worker.
     pub fn clear(&self, slot: Slot) {
+        self.0.words()[SLOTS_USED].fetch_max(u64::from(slot.0) + 1, Ordering::Relaxed);
         for word in self.slot(slot) {
             word.store(0, Ordering::Relaxed);
         }
@@ -126,8 +130,9 @@ impl Scoreboard {
         SlotWriter { board: self, slot }
     }
 
-    /// The worker has ended, and its connections to the database with it.
+    /// The worker has ended, and its connections to clients and to the database with it.
     pub fn forget_connections(&self, slot: Slot) {
+        self.slot(slot)[CLIENTS].store(0, Ordering::Relaxed);
         self.database(slot).forget();
     }
 
@@ -138,7 +143,12 @@ impl Scoreboard {
 
     /// Connections of all workers to the database.
     pub fn connections(&self) -> u64 {
-        (0..self.capacity()).map(|slot| self.database(Slot(slot)).open()).sum()
+        self.used().map(|slot| self.database(slot).open()).sum()
+    }
+
+    /// The slots that any worker has ever had.
+    fn used(&self) -> impl Iterator<Item = Slot> {
+        (0..self.0.words()[SLOTS_USED].load(Ordering::Relaxed) as u32).map(Slot)
     }
 
     /// A worker wants a connection, and all that there may be are taken. `needed`: it has less than its share.
@@ -240,6 +250,22 @@ impl SlotWriter {
         self.words()[CALL_STARTED].store(0, Ordering::Relaxed);
     }
 
+    /// The worker takes connections, and has so many; `None`: it takes no more.
+    pub fn show_clients(&self, open: Option<usize>) {
+        self.words()[CLIENTS].store(open.map_or(0, |open| open as u64 + 1), Ordering::Relaxed);
+    }
+
+    /// Whether another worker takes connections, has fewer than so many, and is in no call that began longer ago than this.
+    pub fn another_has_fewer_than(&self, clients: usize, longest_call: Duration) -> bool {
+        let now = milliseconds(clock::monotonic());
+        self.board.used().filter(|slot| *slot != self.slot).any(|slot| {
+            let words = self.board.slot(slot);
+            let [shown, began] = [CLIENTS, CALL_STARTED].map(|word| words[word].load(Ordering::Relaxed));
+            let is_held = || began > 0 && Duration::from_millis(now.saturating_sub(began)) > longest_call;
+            shown > 0 && shown <= clients as u64 && !is_held()
+        })
+    }
+
     /// How long ago it last beat; see [`Scoreboard::silence`].
     pub fn silence(&self) -> Option<Duration> {
         self.board.silence(self.slot)
@@ -289,6 +315,33 @@ mod tests {
         assert_eq!((board.requests(Slot(3)), board.requests(Slot(2))), (1, 0));
         board.clear(Slot(3));
         assert_eq!(board.silence(Slot(3)), None);
+    }
+
+    #[test]
+    fn workers_know_who_has_fewer_connections() {
+        let board = Scoreboard::create(3).unwrap();
+        let [first, second] = [0, 2].map(|slot| {
+            board.clear(Slot(slot));
+            Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(slot))
+        });
+        let hour = Duration::from_secs(3600);
+        let another_has_fewer_than = |clients| first.another_has_fewer_than(clients, hour);
+        first.show_clients(Some(9));
+        assert!(!another_has_fewer_than(9), "nobody else is there");
+        second.show_clients(Some(3));
+        assert!(another_has_fewer_than(4) && !another_has_fewer_than(3));
+        assert!(!second.another_has_fewer_than(9, hour));
+        second.begin_call(clock::monotonic(), "GET", "/");
+        assert!(another_has_fewer_than(4));
+        second.show_call(clock::monotonic().saturating_sub(2 * hour), "GET", "/");
+        assert!(!another_has_fewer_than(4));
+        second.end_call();
+        assert!(another_has_fewer_than(4));
+        second.show_clients(None);
+        assert!(!another_has_fewer_than(4));
+        second.show_clients(Some(0));
+        board.forget_connections(Slot(2));
+        assert!(!another_has_fewer_than(4));
     }
 
     #[test]

@@ -26,6 +26,12 @@ impl Watched {
         Ok(self.0.add(socket, event)?)
     }
 
+    /// Watches the sending end of a channel, and tells of it each time when something that was sent has been taken.
+    pub fn add_taken(&self, channel: BorrowedFd<'_>, number: u64) -> io::Result<()> {
+        let event = EpollEvent::new(EpollFlags::EPOLLOUT | EpollFlags::EPOLLET, number);
+        Ok(self.0.add(channel, event)?)
+    }
+
     /// Forgets one. Closing a socket is enough only if nobody else holds it.
     pub fn remove(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         Ok(self.0.delete(socket)?)
@@ -51,6 +57,22 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::channel::Channel;
+
+    #[test]
+    fn it_is_told_each_time_that_something_was_taken() {
+        let watched = Watched::none().unwrap();
+        let (left, right) = Channel::pair().unwrap();
+        watched.add_taken(left.as_fd(), 7).unwrap();
+        // As it is: there is room.
+        assert_eq!(watched.wait(Duration::ZERO).unwrap(), [7]);
+        for _ in 0..2 {
+            left.send(b"one", &[]).unwrap();
+            assert!(watched.wait(Duration::ZERO).unwrap().is_empty());
+            right.receive().unwrap();
+            assert_eq!(watched.wait(Duration::from_secs(10)).unwrap(), [7]);
+        }
+    }
 
     #[test]
     fn who_has_something_to_say_is_told_of_once_each_time() {

@@ -68,6 +68,7 @@ pub(crate) fn serve(shared: &Rc<Shared>, raw: Raw, connection: Connection, origi
     });
     let open = Open { activity: Rc::clone(&activity), connection: Arc::clone(&client.connection), task: None };
     shared.open.borrow_mut().insert(number, open);
+    shared.show_clients();
     let ended = Ended { number, shared: Rc::clone(shared) };
     let task = tokio::task::spawn_local(async move {
         let _ended = ended;

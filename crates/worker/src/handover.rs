@@ -20,9 +20,11 @@ use crate::standing::Standing;
 pub(crate) struct Handover {
     roster: Arc<Roster>,
     posts: Arc<Posts>,
-    /// Readers that wait for the end of a call, the first to come first.
-    withheld: RefCell<VecDeque<Waker>>,
-    /// There is a task that looks after them.
+    /// Those who have to wait before they are read from, in the order in which they came.
+    line: RefCell<VecDeque<(Arc<Standing>, Waker)>>,
+    /// Who is let read next, where calls are the main thread's.
+    turn: RefCell<Option<Arc<Standing>>>,
+    /// There is a task that looks after them, where they are not.
     attended: Cell<bool>,
 }
 
@@ -36,7 +38,7 @@ impl Handover {
 
     pub(crate) fn new(queue: Channel, settings: &Settings, posts: Arc<Posts>) -> Self {
         let roster = Arc::new(Roster::new(queue, settings.worker_connections));
-        Self { roster, posts, withheld: RefCell::default(), attended: Cell::new(false) }
+        Self { roster, posts, line: RefCell::default(), turn: RefCell::default(), attended: Cell::new(false) }
     }
 
     /// What the lookout is to do, where calls are the main thread's.
@@ -70,19 +72,42 @@ impl Handover {
     }
 
     /// A request that is read waits for the calls that come before it; one that is not read can still go elsewhere. So none is
-    /// read in a long call that pumps, nor, with `cautious`, in one that may become long.
-    pub(crate) fn withholds(&self, standing: &Standing, cautious: bool, waker: &Waker) -> bool {
+    /// read in a long call that pumps, nor, with `cautious`, in one that may become long, nor before those that wait already.
+    pub(crate) fn withholds(&self, standing: &Arc<Standing>, cautious: bool, waker: &Waker) -> bool {
+        if self.takes_turn(standing) {
+            return false;
+        }
         let is_long = |began| clock::monotonic().saturating_sub(began) >= LONG_CALL;
-        let withholds = standing.is_offered() && (cautious || self.posts.call(MAIN_THREAD).is_some_and(is_long));
+        let must_wait = || cautious || self.has_line() || self.posts.call(MAIN_THREAD).is_some_and(is_long);
+        let withholds = standing.is_offered() && must_wait();
         if withholds {
-            self.withhold(waker);
+            self.withhold(standing, waker);
         }
         withholds
     }
 
     /// This reader is to wait.
-    pub(crate) fn withhold(&self, waker: &Waker) {
-        self.withheld.borrow_mut().push_back(waker.clone());
+    pub(crate) fn withhold(&self, standing: &Arc<Standing>, waker: &Waker) {
+        self.line.borrow_mut().push_back((Arc::clone(standing), waker.clone()));
+    }
+
+    /// Whether anybody waits to be read from.
+    pub(crate) fn has_line(&self) -> bool {
+        !self.line.borrow().is_empty() || self.turn.borrow().is_some()
+    }
+
+    /// No call is in progress, and none waits: who has waited longest is let read. Says whether there was anybody. To be called
+    /// from within the runtime.
+    pub(crate) fn call_next(&self) -> bool {
+        let (standing, waker) = self.line.borrow_mut().pop_front().unzip();
+        // Whoever had the turn before and has not used it is gone.
+        self.turn.replace(standing);
+        waker.map(Waker::wake).is_some()
+    }
+
+    /// Whether it is this one's turn, which is used by that.
+    fn takes_turn(&self, standing: &Arc<Standing>) -> bool {
+        self.turn.borrow_mut().take_if(|next| Arc::ptr_eq(next, standing)).is_some()
     }
 
     /// Whether whoever asks is to look after those who wait, because nobody does.
@@ -92,15 +117,15 @@ impl Handover {
 
     /// Whether there is still somebody to look after; if not, nobody does from now on.
     pub(crate) fn is_attended(&self) -> bool {
-        self.attended.set(!self.withheld.borrow().is_empty());
+        self.attended.set(!self.line.borrow().is_empty());
         self.attended.get()
     }
 
     /// Lets so many of those who wait look again. To be called from within the runtime.
     pub(crate) fn resume(&self, count: usize) {
-        let mut withheld = self.withheld.borrow_mut();
-        let count = count.min(withheld.len());
-        withheld.drain(..count).for_each(Waker::wake);
+        let mut line = self.line.borrow_mut();
+        let count = count.min(line.len());
+        line.drain(..count).for_each(|(_, waker)| waker.wake());
     }
 
     /// Passes a connection on, from the main thread, if it has a request. Says whether it did.

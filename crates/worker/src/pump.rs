@@ -185,7 +185,7 @@ pub(crate) enum Next {
 async fn next(shared: &Shared) -> Next {
     shared.note_turn();
     shared.deliver();
-    shared.settle_handover();
+    shared.forget_passed();
     if shared.has_queued() {
         tokio::task::yield_now().await;
     }
@@ -196,6 +196,7 @@ async fn next(shared: &Shared) -> Next {
             Phase::Draining { .. } if nothing_left && !shared.has_acceptors() => break Next::Leave,
             _ if shared.has_queued() => break Next::Call,
             _ if shared.look_at_sources.take() => break Next::Look,
+            _ if shared.call_next_in_line() => tokio::task::yield_now().await,
             _ => shared.change().await,
         }
     };

@@ -3,9 +3,10 @@
 //! those of threads the main thread sees to it itself.
 //!
 //! Between two requests nothing belongs to a connection but its socket, so there is nothing to hand over but a descriptor. The
-//! queue keeps it until a worker is idle, be it this one.
+//! queue keeps it until a worker is idle, be it this one. There is one at a time in it: what is not taken at once shows that no
+//! worker is idle, and where all are busy everybody is served soonest where he is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,9 +94,12 @@ impl Roster {
         }
     }
 
-    /// Passes a connection on if it is offered and has a request. Says whether it did: not to one that has ended or a queue that
-    /// is full.
+    /// Passes a connection on if it is offered and has a request. Says whether it did: not one that has ended, and not while another
+    /// waits to be taken.
     pub(crate) fn pass_on(&self, standing: &Standing) -> io::Result<bool> {
+        if !self.has_room()? {
+            return Ok(false);
+        }
         self.pass_on_with(&mut self.books(), standing)
     }
 }
@@ -123,6 +127,11 @@ impl Roster {
 
 /// Both sides'.
 impl Roster {
+    /// Whether what was passed on last has been taken.
+    fn has_room(&self) -> io::Result<bool> {
+        Ok(!self.queue.has_unread()?)
+    }
+
     fn pass_on_with(&self, books: &mut Books, standing: &Standing) -> io::Result<bool> {
         if books.closed || books.entries.len() >= self.most || !standing.hold() {
             return Ok(false);
@@ -155,11 +164,18 @@ pub(crate) struct Patrol {
     watched: Watched,
     /// The long call that goes on.
     call: Option<Duration>,
+    /// Connections on which something has arrived, in the order of that; those come first for which there was no room.
+    ready: VecDeque<u64>,
 }
+
+/// What the queue is watched as: somebody has taken something. No connection ever has this number.
+const TAKEN: u64 = u64::MAX;
 
 impl Patrol {
     pub(crate) fn new(roster: Arc<Roster>, posts: Arc<Posts>) -> io::Result<Self> {
-        Ok(Self { roster, posts, watched: Watched::none()?, call: None })
+        let watched = Watched::none()?;
+        watched.add_taken(roster.queue.as_fd(), TAKEN)?;
+        Ok(Self { roster, posts, watched, call: None, ready: VecDeque::new() })
     }
 
     fn goes_on(&self) -> bool {
@@ -167,19 +183,29 @@ impl Patrol {
     }
 
     /// Passes on what has a request, and what gets one within this time.
-    fn pass_on(&self, limit: Duration) {
-        let ready = self.watched.wait(limit).unwrap_or_else(|error| {
+    fn pass_on(&mut self, limit: Duration) {
+        let arrived = self.watched.wait(limit).unwrap_or_else(|error| {
             log::error!("Cannot wait for requests of others during a long call: {error}");
             std::thread::sleep(limit);
             Vec::new()
         });
-        for number in ready {
-            if self.goes_on()
-                && let Err(error) = self.roster.pass_on_watched(number, &self.watched)
-            {
-                log::debug!("A connection was not passed on to another worker: {error}");
+        for number in arrived.into_iter().filter(|number| *number != TAKEN) {
+            if !self.ready.contains(&number) {
+                self.ready.push_back(number);
             }
         }
+        if let Err(error) = self.pass_on_ready() {
+            log::debug!("A connection was not passed on to another worker: {error}");
+        }
+    }
+
+    fn pass_on_ready(&mut self) -> io::Result<()> {
+        while self.goes_on() && !self.ready.is_empty() && self.roster.has_room()? {
+            if let Some(number) = self.ready.pop_front() {
+                self.roster.pass_on_watched(number, &self.watched)?;
+            }
+        }
+        Ok(())
     }
 }
 

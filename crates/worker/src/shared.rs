@@ -211,6 +211,7 @@ impl Shared {
     pub(crate) fn drain(&self, grace: Duration) {
         if self.phase.get() == Phase::Serving {
             self.phase.set(Phase::Draining { until: Instant::now() + grace });
+            self.show_clients();
             if let Some(handover) = &self.handover {
                 handover.close();
             }
@@ -222,6 +223,7 @@ impl Shared {
     /// Leaves after at most the call in progress.
     pub(crate) fn leave(&self) {
         self.phase.set(Phase::Leaving);
+        self.show_clients();
         self.changed.notify_one();
         self.wake_acceptors(|_| true);
     }
@@ -299,6 +301,7 @@ impl Shared {
 
     pub(crate) fn connection_ended(&self, number: u64) {
         self.open.borrow_mut().remove(&number);
+        self.show_clients();
         if let Some(handover) = &self.handover {
             handover.strike(number);
         }
@@ -355,7 +358,7 @@ impl Shared {
     }
 
     pub(crate) fn tick_passed(&self) {
-        self.settle_handover();
+        self.forget_passed();
         self.allow_as_many_as_ended();
         let second_passed = self.tick.get().is_multiple_of(TICKS_OF_A_SECOND);
         if self.settings.reload && second_passed {

@@ -1,10 +1,12 @@
 //! Who may read from a connection: the main thread, or, between two requests, the lookout, which passes it on to another
 //! worker. One word decides.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use ferricorn_application::Connection;
+use ferricorn_unix::descriptor;
 
 /// The main thread reads, or there is more to it than the socket.
 const OURS: u8 = 0;
@@ -60,6 +62,11 @@ impl Standing {
     /// Whether it is the main thread's no more than anybody's.
     pub(crate) fn is_offered(&self) -> bool {
         self.word.load(Ordering::Relaxed) == OFFERED
+    }
+
+    /// Whether something has arrived that nobody has read.
+    pub(crate) fn has_unread(&self) -> bool {
+        descriptor::peek(self.connection.socket.as_fd(), &mut [0]).is_ok_and(|length| length > 0)
     }
 
     /// Somebody wants to pass it on.

@@ -86,7 +86,12 @@ impl Wire {
 
     /// Whether the socket may be read from now; if not, the task is woken when it may, if ever.
     fn may_read(&self, context: &Context<'_>) -> bool {
-        self.standing.as_ref().is_none_or(|standing| self.shared.may_read(standing, context.waker()))
+        let Some(standing) = &self.standing else { return true };
+        // Who has just had an answer comes after those who wait, however soon the next request is here.
+        if self.shared.has_line() && !standing.is_offered() && self.is_between() && standing.has_unread() {
+            standing.offer();
+        }
+        self.shared.may_read(standing, context.waker())
     }
 
     /// Waits for something to read, without hyper and its buffers. Over TLS there may be something that has been read already.
@@ -100,14 +105,18 @@ impl Wire {
         Ok(())
     }
 
-    /// There is nothing to read: if nothing is left of the last request either, the connection is no more than its socket.
-    fn pause(&self) {
-        let is_between = self.flushed
+    /// Nothing is left of the last request, and nothing has been read of the next.
+    fn is_between(&self) -> bool {
+        self.flushed
             && !self.activity.busy.get()
             && self.held.is_empty()
             && self.guard.awaits_head()
-            && self.notes.are_even();
-        if !is_between || matches!(self.socket, Socket::Tls(_)) {
+            && self.notes.are_even()
+    }
+
+    /// There is nothing to read: if nothing is left of the last request either, the connection is no more than its socket.
+    fn pause(&self) {
+        if !self.is_between() || matches!(self.socket, Socket::Tls(_)) {
             return;
         }
         self.activity.rest.begin(self.shared.tick.get());

@@ -1,8 +1,14 @@
 //! Whether this worker takes connections, and who is told when that changes.
 
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use super::Shared;
+use super::{Phase, Shared};
+
+/// So many more connections than another worker a worker may have and still take what comes.
+const AHEAD: usize = 8;
+/// Not so if that one is in a call that has gone on for so long: it may not come soon.
+const COMES_SOON: Duration = Duration::from_millis(10);
 
 /// An acceptor's task, between two polls.
 #[derive(Default)]
@@ -18,6 +24,7 @@ impl Shared {
     /// An acceptor exists from now on.
     pub(crate) fn acceptor_begins(&self, number: usize) {
         self.acceptors.borrow_mut().insert(number, Waiting::default());
+        self.show_clients();
     }
 
     /// It has taken its last connection.
@@ -26,22 +33,24 @@ impl Shared {
         self.changed.notify_one();
     }
 
+    /// Lets other workers see how many connections this one has.
+    pub(crate) fn show_clients(&self) {
+        let takes = self.phase.get() == Phase::Serving;
+        self.slot.show_clients(takes.then(|| self.open.borrow().len()));
+    }
+
     pub(crate) fn has_acceptors(&self) -> bool {
         !self.acceptors.borrow().is_empty()
     }
 
     /// Connections are taken only while no call runs and none waits, or a thread is idle: what this worker cannot
-    /// serve now stays in the kernel's queue for a worker that can. What still waits there when the
-    /// sweeper ticks has found no such worker, and clients that came first are not to be served
-    /// alone for ever: as many as calls have ended since the last tick are taken all the same. The
-    /// waker hears of a change.
+    /// serve now stays in the kernel's queue for a worker that can. Nor is it for the first that wakes to take all of a crowd
+    /// that comes at once. What still waits there when the sweeper ticks has found no such worker, and clients that came first
+    /// are not to be served alone for ever: as many as calls have ended since the last tick are taken all the same. The waker
+    /// hears of a change.
     fn may_accept(&self, number: usize, waker: &Waker) -> bool {
-        let idle = match &self.crew {
-            Some(crew) => crew.has_idle_thread(),
-            None => !self.in_call.get() && !self.has_queued(),
-        };
         let has_room = self.open.borrow().len() < self.settings.worker_connections;
-        let mut may = idle && has_room;
+        let mut may = self.is_idle() && has_room && !self.is_ahead();
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
             if !may && has_room && waiting.allowance > 0 {
                 waiting.allowance -= 1;
@@ -53,6 +62,19 @@ impl Shared {
             }
         }
         may
+    }
+
+    fn is_idle(&self) -> bool {
+        match &self.crew {
+            Some(crew) => crew.has_idle_thread(),
+            None => !self.in_call.get() && !self.has_work(),
+        }
+    }
+
+    /// Whether another worker should take what comes.
+    fn is_ahead(&self) -> bool {
+        let enough = self.open.borrow().len().saturating_sub(AHEAD);
+        enough > 0 && self.slot.another_has_fewer_than(enough, COMES_SOON)
     }
 
     /// What there is to take, as soon as it may be taken.
@@ -92,7 +114,14 @@ impl Shared {
 
     /// Lets those who are held back take what the worker can serve until the next tick.
     pub(super) fn allow_as_many_as_ended(&self) {
-        let ended = self.served.get() - self.served_before.replace(self.served.get());
+        let mut ended = self.served.get() - self.served_before.replace(self.served.get());
+        if self.is_idle() {
+            // Those who should have taken what came have not.
+            ended = ended.max(AHEAD as u64);
+        }
+        if self.is_ahead() {
+            ended = ended.min(AHEAD as u64);
+        }
         let mut acceptors = self.acceptors.borrow_mut();
         for waiting in acceptors.values_mut() {
             waiting.allowance = if waiting.held_back { ended } else { 0 };

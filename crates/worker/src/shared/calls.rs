@@ -40,7 +40,7 @@ impl Shared {
         self.pace.note(began.unwrap_or_default(), self.now.get());
         self.slot.end_call();
         self.count_served();
-        if !self.has_queued() {
+        if !self.has_work() {
             self.wake_held_back();
         }
     }
@@ -70,14 +70,6 @@ impl Shared {
     /// Whether the application alone decides when this worker sees its connections again.
     pub(crate) fn is_held_by_call(&self) -> bool {
         self.in_call.get() && !self.waits_for_client.get()
-    }
-
-    /// A long call has ended, or may have: connections that were handed over meanwhile are closed, which leaves them open where
-    /// they are now, and those that were not read from are. To be called from within the runtime.
-    pub(crate) fn settle_handover(&self) {
-        let Some(handover) = &self.handover else { return };
-        self.forget_passed(handover);
-        handover.resume(usize::MAX);
     }
 }
 

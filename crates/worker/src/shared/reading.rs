@@ -2,6 +2,7 @@
 //! be handed over to another.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(1);
 
 impl Shared {
     /// Whether a connection that could be handed over may be read from now. If not, its task is woken when it may, if ever.
-    pub(crate) fn may_read(self: &Rc<Self>, standing: &Standing, waker: &Waker) -> bool {
+    pub(crate) fn may_read(self: &Rc<Self>, standing: &Arc<Standing>, waker: &Waker) -> bool {
         let Some(handover) = &self.handover else { return true };
         let withholds = match &self.crew {
             Some(crew) => self.withholds_from_crew(crew, handover, standing, waker),
@@ -34,7 +35,7 @@ impl Shared {
         self: &Rc<Self>,
         crew: &Crew,
         handover: &Handover,
-        standing: &Standing,
+        standing: &Arc<Standing>,
         waker: &Waker,
     ) -> bool {
         if !standing.is_offered() {
@@ -43,7 +44,7 @@ impl Shared {
         match crew.prospect(&self.posts) {
             Prospect::Good => false,
             Prospect::Doubtful => {
-                handover.withhold(waker);
+                handover.withhold(standing, waker);
                 if handover.needs_attendant() {
                     tokio::task::spawn_local(attend_withheld(Rc::clone(self)));
                 }
@@ -52,20 +53,37 @@ impl Shared {
             Prospect::Bad => {
                 let passed = handover.pass_on(standing);
                 if passed {
-                    self.forget_passed(handover);
+                    self.forget_passed();
                 }
                 passed
             }
         }
     }
 
-    /// Ends the tasks of connections that others have.
-    pub(super) fn forget_passed(&self, handover: &Handover) {
+    /// Ends the tasks of connections that others have, which leaves them open there. To be called from within the runtime.
+    pub(crate) fn forget_passed(&self) {
+        let Some(handover) = &self.handover else { return };
         for number in handover.take_passed() {
             if let Some(task) = self.open.borrow().get(&number).and_then(|open| open.task.as_ref()) {
                 task.abort();
             }
         }
+    }
+
+    /// Whether anybody waits to be read from.
+    pub(crate) fn has_line(&self) -> bool {
+        self.handover.as_ref().is_some_and(Handover::has_line)
+    }
+
+    /// A request waits for its call, or to be read.
+    pub(crate) fn has_work(&self) -> bool {
+        self.has_queued() || self.has_line()
+    }
+
+    /// Lets one of those be read from that have to wait; says whether there was one. To be called from within the runtime, while no
+    /// call is in progress and none waits.
+    pub(crate) fn call_next_in_line(&self) -> bool {
+        self.handover.as_ref().is_some_and(Handover::call_next)
     }
 
     /// A thread has become idle: lets as many as there are idle ones look again. To be called from within the runtime.
