@@ -54,9 +54,11 @@ impl Standing {
         }
     }
 
-    /// The main thread has found nothing to read, and has nothing else of this connection.
+    /// The main thread has found nothing to read, or does not want to, and has nothing else of this connection. One that was offered
+    /// before, and may have been taken, is not offered again by that.
     pub(crate) fn offer(&self) {
-        self.word.store(OFFERED, Ordering::Release);
+        // Any other word stays as it is.
+        let _ = self.word.compare_exchange(OURS, OFFERED, Ordering::Release, Ordering::Relaxed);
     }
 
     /// Whether it is the main thread's no more than anybody's.
@@ -77,5 +79,48 @@ impl Standing {
     /// What came of that.
     pub(crate) fn release(&self, passed: bool) {
         self.word.store(if passed { PASSED } else { OFFERED }, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::PathBuf;
+    use std::sync::OnceLock;
+
+    use ferricorn_application::Peer;
+
+    use super::*;
+
+    fn standing() -> Standing {
+        let peer = Peer::Unix(PathBuf::new());
+        let socket = Box::new(File::open("/dev/null").unwrap());
+        let (remote, local) = (peer.clone(), peer);
+        let connection = Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() };
+        Standing::new(0, Arc::new(connection), 0)
+    }
+
+    #[test]
+    fn what_was_taken_is_not_offered_again() {
+        let standing = standing();
+        assert!(!standing.hold(), "it has not been offered");
+        standing.offer();
+        assert!(standing.hold());
+        standing.offer();
+        assert_eq!(standing.claim(), Claim::Pending);
+        standing.release(true);
+        standing.offer();
+        assert_eq!(standing.claim(), Claim::Passed);
+    }
+
+    #[test]
+    fn what_could_not_be_passed_on_is_still_there() {
+        let standing = standing();
+        standing.offer();
+        assert!(standing.hold());
+        standing.release(false);
+        assert!(standing.is_offered());
+        assert_eq!(standing.claim(), Claim::Granted);
+        assert!(!standing.hold());
     }
 }

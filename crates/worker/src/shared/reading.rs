@@ -41,23 +41,19 @@ impl Shared {
         if !standing.is_offered() {
             return false;
         }
-        match crew.prospect(&self.posts) {
-            Prospect::Good => false,
-            Prospect::Doubtful => {
-                handover.withhold(standing, waker);
-                if handover.needs_attendant() {
-                    tokio::task::spawn_local(attend_withheld(Rc::clone(self)));
-                }
-                true
-            }
-            Prospect::Bad => {
-                let passed = handover.pass_on(standing);
-                if passed {
-                    self.forget_passed();
-                }
-                passed
-            }
+        let prospect = crew.prospect(&self.posts);
+        if prospect == Prospect::Good {
+            return false;
         }
+        if prospect == Prospect::Bad && handover.pass_on(standing) {
+            self.forget_passed();
+            return true;
+        }
+        handover.withhold(standing, waker);
+        if handover.needs_attendant() {
+            tokio::task::spawn_local(attend_withheld(Rc::clone(self)));
+        }
+        true
     }
 
     /// Ends the tasks of connections that others have, which leaves them open there. To be called from within the runtime.
@@ -99,8 +95,11 @@ async fn attend_withheld(shared: Rc<Shared>) {
     let (Some(handover), Some(crew)) = (&shared.handover, &shared.crew) else { return };
     while handover.is_attended() {
         tokio::time::sleep(LOOK).await;
-        if crew.prospect(&shared.posts) != Prospect::Doubtful {
-            handover.resume(usize::MAX);
+        match crew.prospect(&shared.posts) {
+            Prospect::Good => handover.resume(usize::MAX),
+            Prospect::Doubtful => {}
+            // One after the other, as they are taken.
+            Prospect::Bad => handover.resume(1),
         }
     }
 }
