@@ -4,11 +4,15 @@
 use std::io;
 use std::time::Duration;
 
+use ferricorn_settings::Language;
 use ferricorn_unix::process::{self, Signal};
 
 use crate::arbiter::Arbiter;
 use crate::generation::Generation;
 use crate::workers::{Duty, Stage, Worker};
+
+/// How long a worker whose call has taken too long may take to tell where it is.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Arbiter {
     /// A candidate that does not come to serve, and any worker that is not ready in time.
@@ -63,6 +67,11 @@ impl Arbiter {
             }
             if worker.aborted {
                 process::kill(worker.process, Signal::Kill)?;
+                continue;
+            }
+            // First it is to tell where it hangs, if it is a call that keeps it silent.
+            let tells = settings.language == Language::Python && !settings.multithread;
+            if tells && !self.scoreboard.has_told(worker.slot) && silence <= settings.timeout + LAST_WORDS {
                 continue;
             }
             ferricorn_telemetry::critical!("WORKER TIMEOUT (pid:{})", worker.process);

@@ -34,7 +34,9 @@ const TEXT_VERSION: usize = 3;
 const TEXT_LENGTH: usize = 4;
 /// One more than there are open, so long as the worker takes more.
 const CLIENTS: usize = 5;
-const DATABASE: usize = 6;
+/// When the call began of which the worker has told that it takes too long.
+const TOLD: usize = 6;
+const DATABASE: usize = 7;
 const TEXT: usize = DATABASE + database::WORDS;
 
 /// The longest description of a request that a slot keeps, in bytes; longer ones are cut.
@@ -123,6 +125,12 @@ impl Scoreboard {
         }
         let elapsed = clock::monotonic().saturating_sub(Duration::from_millis(started));
         Some((String::from_utf8_lossy(&bytes[..length]).into_owned(), elapsed))
+    }
+
+    /// Whether the worker has told where the call is that it is in.
+    pub fn has_told(&self, slot: Slot) -> bool {
+        let [told, started] = [TOLD, CALL_STARTED].map(|word| self.slot(slot)[word].load(Ordering::Relaxed));
+        started != 0 && told == started
     }
 
     /// The worker's own handle of its slot's words.
@@ -266,6 +274,12 @@ impl SlotWriter {
         })
     }
 
+    /// The worker has told where its call is, because it takes too long.
+    pub fn note_told(&self) {
+        let words = self.words();
+        words[TOLD].store(words[CALL_STARTED].load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// How long ago it last beat; see [`Scoreboard::silence`].
     pub fn silence(&self) -> Option<Duration> {
         self.board.silence(self.slot)
@@ -310,8 +324,12 @@ mod tests {
         writer.begin_call(clock::monotonic(), "GET", "/a/path?with=query");
         assert_eq!(board.current_call(Slot(3)).unwrap().0, "GET /a/path?with=query");
         assert!(board.silence(Slot(3)).unwrap() < Duration::from_secs(60));
+        assert!(!board.has_told(Slot(3)));
+        writer.note_told();
+        assert!(board.has_told(Slot(3)));
         writer.end_call();
         assert_eq!(board.current_call(Slot(3)), None);
+        assert!(!board.has_told(Slot(3)));
         assert_eq!((board.requests(Slot(3)), board.requests(Slot(2))), (1, 0));
         board.clear(Slot(3));
         assert_eq!(board.silence(Slot(3)), None);

@@ -168,6 +168,7 @@ impl Duty for Silence {
         let what = self.slot.current_call().map_or_else(|| "a call".to_owned(), |(what, _)| what);
         let words = format!("{what} has taken {}, and its worker is about to be ended (timeout).", so_far(call.began));
         self.supervision.report(&words, call.number, &call.question());
+        self.slot.note_told();
         None
     }
 }
