@@ -147,6 +147,11 @@ class Database:
         """Where the shop is told to go."""
         return (self.bouncer if route == "pgbouncer" else self.cluster).url()
 
+    def socket_url(self) -> str:
+        """The way past TCP."""
+        address = f"@{self.cluster.host}:{self.cluster.port}/"
+        return f"{self.cluster.url().replace(address, '@/')}?host={self.cluster.directory}&port={self.cluster.port}"
+
 
 def compare() -> str:
     """The tables; the progress goes to standard error."""
@@ -156,7 +161,8 @@ def compare() -> str:
         database = Database(cluster, bouncer)
         seed(database.url("direct"))
         urls = {route: database.url(route) for route in ("direct", "pgbouncer")}
-        alone = one_connection.measure_one_connection(plan.binaries, urls, plan.rounds) if plan.alone else []
+        ways = {"direct": urls["direct"], "Unix socket": database.socket_url(), "pgbouncer": urls["pgbouncer"]}
+        alone = one_connection.measure_one_connection(plan.binaries, ways, plan.rounds) if plan.alone else []
         results = measure_everything(plan, database)
     return "\n\n".join(filter(None, [one_connection.render(alone), render(plan, results)]))
 

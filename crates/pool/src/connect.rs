@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
 use tokio::time::timeout;
-use tokio_postgres::AsyncMessage;
 use tokio_postgres::config::{SslMode as Handshake, SslNegotiation};
 use tokio_postgres::error::SqlState;
 
 use crate::channel::Made;
 use crate::connection::{Connection, Notices};
+use crate::driver::Driver;
 use crate::failure::{Failure, in_words};
 use crate::options::{Host, Options, SslMode};
 use crate::server::{self, Permit};
 use crate::socket::{NoWay, Socket};
 use crate::tap::{SharedJournal, Tap};
+use crate::way::{Stream, Way};
 
 /// How long a connection that was closed counts for the server's limit.
 const PARTING: Duration = Duration::from_millis(100);
@@ -87,36 +88,25 @@ async fn introduce(
     permit: &mut Option<Permit>,
 ) -> Result<Connection, Refused> {
     let socket = Socket::open(options, place, sslmode).await.map_err(Refused::Way)?;
-    let encrypted = socket.is_encrypted();
-    let journal = SharedJournal::default();
-    let tap = Tap::new(socket, journal.clone());
+    let (encrypted, is_plain) = (socket.is_encrypted(), socket.plain().is_some());
+    let (journal, way, notices) = (SharedJournal::default(), Way::default(), Notices::default());
+    let tap = Tap::new(socket, journal.clone(), way.clone());
     let mut session = options.session.clone();
     session.ssl_mode(Handshake::Require).ssl_negotiation(SslNegotiation::Direct);
     let connected = session.connect_raw(tap, Made).await;
-    let (client, mut driver) = connected.map_err(|error| Refused::Server(error, encrypted))?;
-    let notices = Notices::default();
-    let heard = notices.clone();
-    let target = options.target();
+    let (client, engine) = connected.map_err(|error| Refused::Server(error, encrypted))?;
+    let driver = Driver::new(engine, way, is_plain, notices.clone(), options.target());
+    let background = driver.clone();
     let permit = permit.take();
     tokio::spawn(async move {
-        while let Some(message) = std::future::poll_fn(|context| driver.poll_message(context)).await {
-            match message {
-                Ok(AsyncMessage::Notice(notice)) => heard.push(&notice),
-                Ok(_) => {}
-                Err(error) => {
-                    log::debug!("{target}: the connection has ended: {}", in_words(&error));
-                    break;
-                }
-            }
-        }
-        drop(driver);
+        background.run().await;
         if permit.is_some() && server::part().is_some_and(|part| part.limit.is_some()) {
             // The server takes a moment to be rid of it.
             tokio::time::sleep(PARTING).await;
         }
         drop(permit);
     });
-    // The driver takes its leave of the server once the client is gone; the wrapper would end it before.
+    // The engine takes its leave of the server once the client is gone; the wrapper would end it before.
     let client = ClientWrapper::new(client, tokio::spawn(async {}));
-    Ok(Connection::new(client, journal, notices, Arc::clone(options), (place.clone(), sslmode)))
+    Ok(Connection::new(client, driver, journal, notices, Arc::clone(options), (place.clone(), sslmode)))
 }

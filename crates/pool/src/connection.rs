@@ -11,10 +11,11 @@ use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tokio::time::timeout;
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{Error, SimpleQueryMessage, SimpleQueryStream};
 
 use crate::connect::connect;
+use crate::driver::Driver;
 use crate::failure::{Failure, in_words};
 use crate::lease::Answer;
 use crate::options::{Host, Options, SslMode};
@@ -32,6 +33,7 @@ const MOST_NOTICES: usize = 50;
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) client: ClientWrapper,
+    pub(crate) driver: Driver,
     pub(crate) journal: SharedJournal,
     pub(crate) notices: Notices,
     pub(crate) options: Arc<Options>,
@@ -56,6 +58,7 @@ const FORGOTTEN: &str = "DISCARD TEMP";
 impl Connection {
     pub(crate) fn new(
         client: ClientWrapper,
+        driver: Driver,
         journal: SharedJournal,
         notices: Notices,
         options: Arc<Options>,
@@ -63,6 +66,7 @@ impl Connection {
     ) -> Self {
         Self {
             client,
+            driver,
             journal,
             notices,
             options,
@@ -81,12 +85,19 @@ impl Connection {
 
     /// Sends a string of statements and reads everything that comes of it; the answer is that of the last.
     pub(crate) async fn read_answer(&self, statements: &str) -> Result<Answer, Error> {
+        self.driver.drive(self.exchange(statements)).await
+    }
+
+    async fn exchange(&self, statements: &str) -> Result<Answer, Error> {
         let mut stream = pin!(self.client.simple_query_raw(statements).await?);
         let read = self.read(stream.as_mut()).await;
         if read.as_ref().is_err_and(|error| error.as_db_error().is_some()) {
             // After the error the server says what has become of the transaction. Whoever has the connection next must not
             // be the one who hears of it.
             while let Some(Ok(_)) = stream.next().await {}
+        }
+        if read.as_ref().is_err_and(is_last_word) {
+            self.driver.end();
         }
         read
     }
@@ -118,6 +129,12 @@ impl Connection {
         Ok(answer)
     }
 
+    /// Sends statements whose answer nobody waits for: they are answered in their order.
+    pub(crate) fn send_ahead(&self, statements: &str) {
+        self.journal.lock().unheard += 1;
+        self.driver.send(|| drop(self.client.batch_execute(statements).now_or_never()));
+    }
+
     /// Waits until the server has done everything that it was sent, and takes back what is open then. A `BEGIN` whose sender
     /// did not wait for it is as good as any.
     async fn settle(&self) -> Result<(), Error> {
@@ -131,7 +148,7 @@ impl Connection {
     /// Undoes what the session remembers. One poll sends it: whoever comes next waits for its end.
     pub(crate) fn forget(&mut self) {
         self.journal.begin();
-        let _ = self.client.batch_execute(FORGET).now_or_never();
+        self.driver.send(|| drop(self.client.batch_execute(FORGET).now_or_never()));
         self.forgets = true;
     }
 
@@ -159,6 +176,12 @@ impl Deref for Connection {
         self.unsure.store(true, Ordering::Relaxed);
         &self.client
     }
+}
+
+/// Whether the server ends the connection after that, be it a moment later.
+fn is_last_word(error: &Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    matches!(severity, Some(Severity::Fatal | Severity::Panic))
 }
 
 /// What the server has remarked.
@@ -234,10 +257,12 @@ impl Manager for Connector {
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Failure> {
-        // What has happened to the connection while nobody looked is heard of in the first turn to I/O, and known to the
-        // connection after the second.
-        for _ in 0..2 {
-            tokio::task::yield_now().await;
+        if !connection.driver.look() {
+            // What has happened to the connection while nobody looked is heard of in the first turn to I/O, and known to the
+            // connection after the second.
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+            }
         }
         if connection.client.is_closed() {
             return Err(RecycleError::message("closed"));

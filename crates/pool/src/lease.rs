@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::{CopyInSink, CopyOutStream, Error, SimpleQueryRow};
 
 use crate::canceller::Canceller;
 use crate::connection::Connection;
+use crate::driver::Line;
 use crate::failure::{Failure, in_words};
 use crate::options::{Host, Options};
 use crate::pool::{Books, Lent, Place, retire};
@@ -87,12 +88,12 @@ impl Lease {
     /// and values come as text, whatever their type is.
     pub async fn query(&mut self, opening: Option<&str>, statement: &str) -> Result<Answer, Failure> {
         self.begin();
-        let began = Instant::now();
+        let measured = server::board().map(|board| (board, Instant::now()));
         let (answered, ahead) = match opening {
             Some(opening) => self.open_and_answer(opening, statement).await,
             None => (self.connection().read_answer(statement).await, 0),
         };
-        if let Some(board) = server::board() {
+        if let Some((board, began)) = measured {
             board.ran(began.elapsed(), answered.is_err());
         }
         self.note_end(&answered);
@@ -282,6 +283,11 @@ impl Lease {
         &self.connection().options
     }
 
+    /// The way to the end of this lease's statements for a thread that waits for nothing else, if there is one.
+    pub fn line(&self) -> Option<Line> {
+        self.connection().driver.line()
+    }
+
     /// Gives the connection back; says where it was taken, and whether there is something that has to be sent yet.
     pub fn give_back(mut self) -> (Option<Place>, bool) {
         let unsent = self.settle();
@@ -289,7 +295,7 @@ impl Lease {
     }
 
     /// The connection goes on without us: whatever is to be undone is on its way before the next borrower's first word.
-    /// Says whether there is anything.
+    /// Says whether there is something that needs the runtime to get there.
     fn settle(&mut self) -> bool {
         let Some(mut lent) = self.connection.take() else { return false };
         let transaction = lent.journal.lock().transaction;
@@ -299,9 +305,8 @@ impl Lease {
             drop(retire(lent));
             return true;
         }
-        // One poll sends them. Nobody waits for the answers: statements are answered in their order.
         if transaction != Transaction::None {
-            let _ = lent.client.batch_execute("ROLLBACK").now_or_never();
+            lent.send_ahead("ROLLBACK");
             lent.journal.lock().transaction = Transaction::None;
         }
         if self.residue == Residue::Settings {
@@ -312,7 +317,7 @@ impl Lease {
             return true;
         }
         lent.rests();
-        transaction != Transaction::None || self.residue != Residue::None
+        false
     }
 }
 

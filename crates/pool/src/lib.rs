@@ -10,6 +10,7 @@
 //! - [`statement`]: what a statement is, as far as one must know before it is sent
 //! - `connection`: one connection, as deadpool sees it; `connect`: how it is made; `socket`, `tls`: over what; `channel`: what
 //!   a password is bound to
+//! - [`driver`]: what moves a connection, and who does it; `way`: with the runtime, or past it
 //! - `tap`: what tokio-postgres does not tell of the server's answers
 //! - [`home`]: the runtime of a process that is no worker, and of threads that do not pump
 //! - [`server`]: what the server has to say; `keeper`: keeps connections warm, and lets go of those that nobody needs
@@ -20,6 +21,7 @@ pub mod canceller;
 mod channel;
 mod connect;
 mod connection;
+pub mod driver;
 mod dsn;
 pub mod failure;
 pub mod home;
@@ -35,6 +37,7 @@ mod socket;
 pub mod statement;
 mod tap;
 mod tls;
+mod way;
 
 pub use canceller::Canceller;
 pub use connection::Connection;

@@ -1,6 +1,7 @@
 //! The way to the server: TCP or a Unix socket, with TLS or without.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::options::{Host, Options, SslMode};
 use crate::tls;
+use crate::way::Stream;
 
 /// SSLRequest: its length, and a number that is no version of the protocol's.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -91,6 +93,16 @@ fn watch(stream: &TcpStream, options: &Options) -> io::Result<()> {
         TcpKeepalive::new().with_time(keepalive.idle).with_interval(keepalive.interval).with_retries(keepalive.count);
     socket.set_tcp_keepalive(&watch)?;
     socket.set_tcp_user_timeout(Some(keepalive.idle + keepalive.interval * keepalive.count))
+}
+
+impl Stream for Socket {
+    fn plain(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Tcp(stream) => Some(stream.as_fd()),
+            Self::Unix(stream) => Some(stream.as_fd()),
+            Self::Tls(_) => None,
+        }
+    }
 }
 
 impl AsyncRead for Socket {

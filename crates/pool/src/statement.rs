@@ -5,6 +5,7 @@
 //! recognize is sent as it is.
 
 mod lexer;
+pub mod ordinary;
 
 use crate::lease::Residue;
 
@@ -38,8 +39,7 @@ pub enum Copy {
 pub fn split(text: &str) -> Vec<Statement<'_>> {
     let mut lexer = Lexer::new(text);
     let mut statements = Vec::with_capacity(1);
-    let mut start = 0;
-    let mut words: Vec<Token<'_>> = Vec::new();
+    let (mut start, mut words) = (0, Vec::<Token<'_>>::new());
     let mut nesting = Nesting::default();
     while let Some((token, at)) = lexer.next() {
         if token == Token::Semicolon && nesting.is_outside() {
@@ -199,7 +199,6 @@ mod tests {
     fn texts(text: &str) -> Vec<&str> {
         split(text).into_iter().map(|statement| statement.text).collect()
     }
-
     fn needs(text: &str) -> Option<&'static str> {
         split(text)[0].needs_session.map(|(what, _)| what)
     }

@@ -14,6 +14,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+use crate::way::{Passage, Step, Stream, Way};
+
 /// How much is read from the socket at once.
 const READ_SIZE: usize = 32 * 1024;
 /// Type byte and length of a message.
@@ -62,6 +64,8 @@ pub(crate) struct Journal {
     pub(crate) process: i32,
     /// What a request to cancel shows to be believed.
     pub(crate) secret: i32,
+    /// Answers that nobody waits for are still to come, so many. They say nothing about what comes after them.
+    pub(crate) unheard: usize,
 }
 
 /// The journal of one connection, written by its tap.
@@ -85,6 +89,9 @@ impl SharedJournal {
 pub(crate) struct Tap<S> {
     stream: S,
     journal: SharedJournal,
+    way: Way,
+    passage: Passage,
+    described: Described,
     buffer: BytesMut,
     /// Bytes of the buffer that have been looked at.
     seen: usize,
@@ -93,9 +100,32 @@ pub(crate) struct Tap<S> {
     ended: bool,
 }
 
-impl<S> Tap<S> {
-    pub(crate) fn new(stream: S, journal: SharedJournal) -> Self {
-        Self { stream, journal, buffer: BytesMut::new(), seen: 0, pass: 0, ended: false }
+impl<S: Stream> Tap<S> {
+    pub(crate) fn new(stream: S, journal: SharedJournal, way: Way) -> Self {
+        Self {
+            stream,
+            journal,
+            way,
+            passage: Passage::default(),
+            described: Described::default(),
+            buffer: BytesMut::new(),
+            seen: 0,
+            pass: 0,
+            ended: false,
+        }
+    }
+
+    /// Takes more from the stream.
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self.stream.plain() {
+            Some(socket) if self.way.step() != Step::Registered => {
+                self.passage.poll_read(socket, &self.way, &mut self.buffer)
+            }
+            _ => {
+                self.buffer.reserve(READ_SIZE);
+                poll_read_buf(Pin::new(&mut self.stream), context, &mut self.buffer)
+            }
+        }
     }
 
     /// What it reads along with.
@@ -117,7 +147,7 @@ impl<S> Tap<S> {
                 self.pass = whole.max(HEADER);
             } else if rest.len() >= whole && whole >= HEADER {
                 // A message that makes no sense is for tokio-postgres to complain about.
-                let _ = note(&self.journal, kind, &rest[HEADER..whole]);
+                let _ = note(&self.journal, &mut self.described, kind, &rest[HEADER..whole]);
                 self.seen += whole;
             } else {
                 return;
@@ -126,10 +156,11 @@ impl<S> Tap<S> {
     }
 }
 
-fn note(journal: &SharedJournal, kind: u8, body: &[u8]) -> Option<()> {
+fn note(journal: &SharedJournal, described: &mut Described, kind: u8, body: &[u8]) -> Option<()> {
     match kind {
+        b'T' | b'C' if journal.lock().unheard > 0 => {}
         b'T' => {
-            let columns = take_columns(body)?;
+            let columns = described.columns(body)?;
             journal.lock().columns = Some(columns);
         }
         b'C' => {
@@ -138,11 +169,16 @@ fn note(journal: &SharedJournal, kind: u8, body: &[u8]) -> Option<()> {
             journal.lock().tag = Some(tag.into());
         }
         b'Z' => {
-            journal.lock().transaction = match body.first()? {
+            let state = match body.first()? {
                 b'I' => Transaction::None,
                 b'T' => Transaction::Open,
                 _ => Transaction::Failed,
             };
+            let mut journal = journal.lock();
+            match journal.unheard.checked_sub(1) {
+                Some(left) => journal.unheard = left,
+                None => journal.transaction = state,
+            }
         }
         b'S' => {
             let mut rest = body;
@@ -166,6 +202,24 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     Some(text)
 }
 
+/// The last RowDescription: most statements come again.
+#[derive(Debug, Default)]
+struct Described {
+    body: Vec<u8>,
+    columns: Arc<[Column]>,
+}
+
+impl Described {
+    fn columns(&mut self, body: &[u8]) -> Option<Arc<[Column]>> {
+        if self.body != body {
+            self.columns = take_columns(body)?;
+            self.body.clear();
+            self.body.extend_from_slice(body);
+        }
+        Some(Arc::clone(&self.columns))
+    }
+}
+
 /// Reads a RowDescription.
 fn take_columns(body: &[u8]) -> Option<Arc<[Column]>> {
     let (count, mut rest) = body.split_first_chunk()?;
@@ -181,7 +235,7 @@ fn take_columns(body: &[u8]) -> Option<Arc<[Column]>> {
     Some(columns.into())
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+impl<S: Stream> AsyncRead for Tap<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
@@ -195,16 +249,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
                 this.seen -= length;
                 return Poll::Ready(Ok(()));
             }
-            this.buffer.reserve(READ_SIZE);
-            this.ended = ready!(poll_read_buf(Pin::new(&mut this.stream), context, &mut this.buffer))? == 0;
+            this.ended = ready!(this.poll_more(context))? == 0;
             this.look();
         }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+impl<S: Stream> AsyncWrite for Tap<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let this = &mut *self;
+        match this.stream.plain() {
+            Some(socket) if this.way.step() != Step::Registered => this.passage.poll_write(socket, bytes),
+            _ => Pin::new(&mut this.stream).poll_write(context, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -218,6 +275,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::BorrowedFd;
+
     use tokio::io::AsyncReadExt;
 
     use super::*;
@@ -264,11 +323,49 @@ mod tests {
         }
     }
 
+    impl AsyncWrite for Drip {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Stream for Drip {
+        fn plain(&self) -> Option<BorrowedFd<'_>> {
+            None
+        }
+    }
+
+    #[test]
+    fn an_answer_that_nobody_waits_for_says_nothing() {
+        let journal = SharedJournal::default();
+        journal.lock().unheard = 1;
+        let words = [message(b'C', b"ROLLBACK\0"), message(b'Z', b"I"), message(b'C', b"BEGIN\0"), message(b'Z', b"T")];
+        let mut tap = Tap::new(Drip(words[..2].concat(), 7), journal.clone(), Way::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(tap.read_to_end(&mut Vec::new())).unwrap();
+        assert_eq!(journal.lock().tag, None);
+        let mut tap = Tap::new(Drip(words[2..].concat(), 7), journal.clone(), Way::default());
+        runtime.block_on(tap.read_to_end(&mut Vec::new())).unwrap();
+        let journal = journal.lock();
+        assert_eq!(
+            (journal.tag.as_deref(), journal.transaction, journal.unheard),
+            (Some("BEGIN"), Transaction::Open, 0)
+        );
+    }
+
     #[test]
     fn it_reads_along_however_the_bytes_come() {
         for size in [1, 2, 3, 7, 64, 10_000] {
             let journal = SharedJournal::default();
-            let mut tap = Tap::new(Drip(conversation(), size), journal.clone());
+            let mut tap = Tap::new(Drip(conversation(), size), journal.clone(), Way::default());
             let mut heard = Vec::new();
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(tap.read_to_end(&mut heard)).unwrap();
@@ -285,7 +382,7 @@ mod tests {
     #[test]
     fn nonsense_passes_as_it_is() {
         for bytes in [description(25)[..12].to_vec(), message(b'T', &[0, 9]), vec![b'Z', 0, 0, 0, 0, b'T', 1, 2]] {
-            let mut tap = Tap::new(Drip(bytes.clone(), 5), SharedJournal::default());
+            let mut tap = Tap::new(Drip(bytes.clone(), 5), SharedJournal::default(), Way::default());
             let mut heard = Vec::new();
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(tap.read_to_end(&mut heard)).unwrap();

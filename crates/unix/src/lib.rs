@@ -7,6 +7,7 @@
 //! - [`descriptor`]: pipes, standard streams, inheritance across exec
 //! - [`listener`]: TCP and Unix listening sockets; [`accept_queue`]: what waits at them
 //! - [`poll`]: waiting on several descriptors with a deadline
+//! - [`socket`]: one connected socket, for a thread that waits for nothing else
 //! - [`shared_memory`]: a memfd that several processes map
 //! - [`clock`]: a clock that all processes read alike
 //! - [`credentials`]: giving up privileges
@@ -29,6 +30,7 @@ pub mod listener;
 pub mod poll;
 pub mod process;
 pub mod shared_memory;
+pub mod socket;
 pub mod tcp;
 pub mod thread;
 pub mod title;

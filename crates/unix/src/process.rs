@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::signal as nix_signal;
@@ -15,9 +16,12 @@ use nix::unistd::Pid;
 pub struct ProcessId(i32);
 
 impl ProcessId {
-    /// The calling process.
+    /// The calling process. That is asked often, so the kernel is asked once in each process.
     pub fn current() -> Self {
-        Self(nix::unistd::getpid().as_raw())
+        match OWN.load(Ordering::Relaxed) {
+            0 => learn_own(),
+            known => Self(known),
+        }
     }
 
     /// The parent of the calling process at this moment.
@@ -39,6 +43,29 @@ impl ProcessId {
     pub fn exists(self) -> bool {
         matches!(nix_signal::kill(Pid::from_raw(self.0), None), Ok(()) | Err(Errno::EPERM))
     }
+}
+
+/// This process's number, 0 as long as it is not known.
+static OWN: AtomicI32 = AtomicI32::new(0);
+
+#[cold]
+fn learn_own() -> ProcessId {
+    static IS_FORGOTTEN_BY_FORKS: AtomicBool = AtomicBool::new(false);
+    extern "C" fn forget() {
+        OWN.store(0, Ordering::Relaxed);
+    }
+    // Said twice, by two threads at once, it is done twice: no harm, where a lock could be inherited in a fork.
+    if !IS_FORGOTTEN_BY_FORKS.load(Ordering::Relaxed) {
+        // SAFETY: the handler stores to an atomic, which a child may do, whatever other threads did at the fork.
+        let refused = unsafe { nix::libc::pthread_atfork(None, None, Some(forget)) };
+        if refused != 0 {
+            return ProcessId(nix::unistd::getpid().as_raw());
+        }
+        IS_FORGOTTEN_BY_FORKS.store(true, Ordering::Relaxed);
+    }
+    let own = nix::unistd::getpid().as_raw();
+    OWN.store(own, Ordering::Relaxed);
+    ProcessId(own)
 }
 
 impl fmt::Display for ProcessId {

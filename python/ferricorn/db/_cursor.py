@@ -18,6 +18,9 @@ _NUMERIC: Final = 1700
 # The modifier of a type with a length is so much more than the length.
 _HEADER: Final = 4
 
+# The outcome of no statement.
+_NOTHING: Final = (False, -1, None)
+
 _Values = Sequence[Any] | Mapping[str, Any] | None
 
 
@@ -70,6 +73,8 @@ class cursor:  # noqa: N801 - psycopg2's name
 
     # What rows are made of.
     _shape = TUPLE
+    # What makes rows of a result of their values is made by this, if anything is.
+    _maker: Any = None
     # What has been registered for this cursor alone, or for its connection.
     _casters: dict[int, Any] | None = None
 
@@ -90,7 +95,6 @@ class cursor:  # noqa: N801 - psycopg2's name
         # Makes a row of its values; None where they are one.
         self._make: Callable[[Any], Any] | None = None
         self._description: tuple[Column, ...] | None = None
-        self._described = True
         self._declared = False
         self.rowcount = -1
         self.rownumber = 0
@@ -103,8 +107,9 @@ class cursor:  # noqa: N801 - psycopg2's name
         """Run a statement, with these values for its placeholders."""
         if type(query) is not str:
             query = self._as_text(query)
-        self._check_open()
-        if self.name is not None:
+        # Whether the connection is open its session knows.
+        if self._closed or self.name is not None:
+            self._check_open()
             query = self._declaration(query, vars)
             vars = None  # noqa: A001
         try:
@@ -115,8 +120,6 @@ class cursor:  # noqa: N801 - psycopg2's name
             raise
         if self.name is not None:
             self._declared = True
-            self._described = True
-            self._description = None
             self.rowcount = -1
 
     def executemany(self, query: Any, vars_list: Iterable[Any]) -> None:
@@ -156,16 +159,11 @@ class cursor:  # noqa: N801 - psycopg2's name
 
     def _take(self, rows: _db.Rows | None) -> None:
         self._rows = rows
-        self._described = rows is None
         self._description = None
         self.rownumber = 0
-        self._make = self._maker() if rows is not None and rows.has_columns else None
-        if rows is None:
-            self.rowcount = -1
-            self.statusmessage = None
-        else:
-            self.rowcount = rows.count
-            self.statusmessage = rows.tag
+        has_columns, self.rowcount, self.statusmessage = _NOTHING if rows is None else rows.outcome
+        if self._maker is not None:
+            self._make = self._maker() if has_columns else None
 
     @property
     def query(self) -> bytes | None:
@@ -177,10 +175,9 @@ class cursor:  # noqa: N801 - psycopg2's name
     @property
     def description(self) -> tuple[Column, ...] | None:
         """The columns of the result; None without a result."""
-        if not self._described and self._rows is not None:
+        if self._description is None and self._rows is not None:
             columns = self._rows.columns
             self._description = None if columns is None else tuple(map(Column, columns))
-            self._described = True
         return self._description
 
     def fetchone(self) -> Any:
@@ -212,14 +209,10 @@ class cursor:  # noqa: N801 - psycopg2's name
         make = self._make
         return rows if make is None else [make(row) for row in rows]
 
-    def _maker(self) -> Any:
-        """Return what makes rows of this result of their values, if anything does."""
-        return None
-
     def _result(self) -> _db.Rows:
-        self._check_open()
         rows = self._rows
-        if rows is None or not rows.has_columns:
+        if rows is None or self._closed or self.connection._session.closed == 1:
+            self._check_open()
             raise _errors.ProgrammingError("no results to fetch")
         return rows
 

@@ -43,18 +43,40 @@ pub(crate) enum Decoder {
     Custom(Py<PyAny>, Py<PyAny>),
 }
 
-impl Decoder {
-    /// The way for this type.
-    pub(crate) fn of(py: Python<'_>, oid: u32, own_types: &OwnTypes, cursor: &Bound<'_, PyAny>) -> PyResult<Self> {
+/// What has been registered with `register_type()`, as far as it is for one cursor.
+pub(crate) struct Casters<'py> {
+    /// For the cursor alone, or for its connection; then for all.
+    dicts: [Option<Bound<'py, PyDict>>; 2],
+    cursor: &'py Bound<'py, PyAny>,
+}
+
+impl<'py> Casters<'py> {
+    pub(crate) fn of(cursor: &'py Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = cursor.py();
         let own = cursor.getattr_opt(intern!(py, "_casters"))?.filter(|own| !own.is_none());
-        let shared = CASTERS.get(py).map(|casters| casters.bind(py).clone().into_any());
-        for casters in [own, shared].into_iter().flatten() {
-            if let Some(caster) = casters.cast::<PyDict>()?.get_item(oid)? {
-                return Ok(Self::Custom(caster.unbind(), cursor.clone().unbind()));
+        let own = own.map(|own| own.cast_into::<PyDict>()).transpose()?;
+        let shared = CASTERS.get(py).map(|casters| casters.bind(py).clone()).filter(|casters| !casters.is_empty());
+        Ok(Self { dicts: [own, shared], cursor })
+    }
+
+    fn find(&self, oid: u32) -> PyResult<Option<Decoder>> {
+        for dict in self.dicts.iter().flatten() {
+            if let Some(caster) = dict.get_item(oid)? {
+                return Ok(Some(Decoder::Custom(caster.unbind(), self.cursor.clone().unbind())));
             }
         }
+        Ok(None)
+    }
+}
+
+impl Decoder {
+    /// The way for this type.
+    pub(crate) fn of(oid: u32, own_types: &OwnTypes, casters: &Casters<'_>) -> PyResult<Self> {
+        if let Some(custom) = casters.find(oid)? {
+            return Ok(custom);
+        }
         match own_types.get(&oid) {
-            Some(Some(element)) => Ok(Self::Array(Box::new(Self::of(py, *element, &OwnTypes::new(), cursor)?))),
+            Some(Some(element)) => Ok(Self::Array(Box::new(Self::of(*element, &OwnTypes::new(), casters)?))),
             _ => Ok(Self::known(oid)),
         }
     }
@@ -103,7 +125,7 @@ pub(crate) fn decode_text<'py>(
     text: &str,
     cursor: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    decode(py, &Decoder::of(py, oid, &OwnTypes::new(), cursor)?, text)
+    decode(py, &Decoder::of(oid, &OwnTypes::new(), &Casters::of(cursor)?)?, text)
 }
 
 /// The type of an array's elements, for arrays that become lists.

@@ -7,7 +7,8 @@ use ferricorn_pool::{Answer, Column};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::db::decode::{Decoder, OwnTypes, decode};
+use crate::db::decode::{Casters, Decoder, OwnTypes, decode};
+use crate::db::errors::raise;
 
 /// What a row becomes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,12 +64,11 @@ impl Rows {
     }
 
     fn get_ready(&mut self, py: Python<'_>, shape: Shape, cursor: &Bound<'_, PyAny>) -> PyResult<()> {
-        let Some(columns) = &self.columns else { return Ok(()) };
+        let columns = self.columns.as_ref().ok_or_else(|| raise(py, "ProgrammingError", "no results to fetch"))?;
         if self.decoders.len() != columns.len() {
-            self.decoders = columns
-                .iter()
-                .map(|column| Decoder::of(py, column.type_oid, &self.own_types, cursor))
-                .collect::<PyResult<_>>()?;
+            let casters = Casters::of(cursor)?;
+            let decoders = columns.iter().map(|column| Decoder::of(column.type_oid, &self.own_types, &casters));
+            self.decoders = decoders.collect::<PyResult<_>>()?;
         }
         if shape == Shape::Dict && self.names.len() != columns.len() {
             self.names = columns.iter().map(|column| PyString::intern(py, &column.name).unbind()).collect();
@@ -114,22 +114,11 @@ impl Rows {
         Some(facts.collect())
     }
 
-    /// Whether there is a result.
+    /// Whether there is a result; rows returned or affected, -1 for statements that count none; the server's word for what was
+    /// done.
     #[getter]
-    fn has_columns(&self) -> bool {
-        self.columns.is_some()
-    }
-
-    /// The server's word for what was done.
-    #[getter]
-    fn tag(&self) -> Option<&str> {
-        self.tag.as_deref()
-    }
-
-    /// Rows returned or affected; -1 for statements that count none.
-    #[getter]
-    fn count(&self) -> i64 {
-        self.count
+    fn outcome(&self) -> (bool, i64, Option<&str>) {
+        (self.columns.is_some(), self.count, self.tag.as_deref())
     }
 
     /// What was sent.

@@ -5,7 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ferricorn_pool::driver::Line;
 use ferricorn_pool::lease::Residue;
+use ferricorn_pool::statement::ordinary::is_ordinary;
 use ferricorn_pool::{Answer, Canceller, Failure, Lease, PoolMode, Transaction, statement};
 use ferricorn_unix::process::ProcessId;
 use pyo3::prelude::*;
@@ -34,6 +36,7 @@ pub(crate) struct Session {
     state: Turns<State>,
     place: Place,
     canceller: Canceller,
+    line: Option<Line>,
     types: Types,
     /// From which a statement is slow; kept here, as nobody is to wait for his turn to know it.
     slow_query: Option<Duration>,
@@ -78,25 +81,22 @@ impl Session {
         let State { lease, opening } = state;
         let lease = lease.as_mut().ok_or_else(|| raise(py, "InterfaceError", "connection already closed"))?;
         let opening = opening.as_deref().filter(|_| lease.transaction() == Transaction::None);
-        self.place.wait(py, Some(&self.canceller), pin!(work(lease, opening)))
+        self.place.wait(py, Some(&self.canceller), self.line.as_ref(), pin!(work(lease, opening)))
     }
 
     /// Runs finished text, and says how it went in the log if it took long.
     fn send(&self, py: Python<'_>, text: &str, template: Option<&str>) -> PyResult<Answer> {
-        let began = Instant::now();
+        let measured = self.slow_query.map(|threshold| (threshold, Instant::now()));
         let ended = self.run(py, async |lease, opening| {
             let control = prepare(lease, text)?;
             lease.query(opening.filter(|_| !control), text).await
         })?;
-        self.note_slow(py, began, text, template);
-        ended.map_err(|failure| translate(py, failure, Some(text)))
-    }
-
-    fn note_slow(&self, py: Python<'_>, began: Instant, text: &str, template: Option<&str>) {
-        let elapsed = began.elapsed();
-        if self.slow_query.is_some_and(|threshold| elapsed >= threshold) {
-            format::log_slow(py, elapsed, text, template, call::request().as_deref());
+        if let Some((threshold, began)) = measured
+            && began.elapsed() >= threshold
+        {
+            format::log_slow(py, began.elapsed(), text, template, call::request().as_deref());
         }
+        ended.map_err(|failure| translate(py, failure, Some(text)))
     }
 
     /// What is known of the database's own types; it is asked for those among the columns that are not.
@@ -167,6 +167,9 @@ fn without_values<'a>(query: &'a Bound<'_, PyAny>) -> Option<&'a str> {
 /// Looks at statements before they are sent; says whether they control the transaction themselves.
 fn prepare(lease: &mut Lease, text: &str) -> Result<bool, Failure> {
     check_text(text)?;
+    if is_ordinary(text) {
+        return Ok(false);
+    }
     let statements = statement::split(text);
     if statements.is_empty() {
         return Err(Failure::Empty);
@@ -213,14 +216,14 @@ impl Session {
             }
             pool.lease(taken_at).await
         };
-        let lease = place.wait(py, None, pin!(lend))?;
+        let lease = place.wait(py, None, None, pin!(lend))?;
         let lease = lease.map_err(|failure| translate(py, failure, None))?;
-        let canceller = lease.canceller();
+        let (canceller, line) = (lease.canceller(), lease.line());
         let slow_query = lease.options().slow_query;
         let state = Turns::new(State { lease: Some(lease), opening: Some("BEGIN".into()) });
         let session = Bound::new(
             py,
-            Self { state, place, canceller, types: pools.types, slow_query, owner: ProcessId::current() },
+            Self { state, place, canceller, line, types: pools.types, slow_query, owner: ProcessId::current() },
         )?;
         call::note(&session);
         Ok(session)

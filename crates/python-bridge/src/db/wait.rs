@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferricorn_application::{Driven, Exchange};
+use ferricorn_pool::driver::{Line, Waited};
 use ferricorn_pool::home::{Home, turn};
 use ferricorn_pool::{Canceller, Failure};
 use pyo3::prelude::*;
@@ -43,15 +44,17 @@ impl Place {
         process::home(py).map(Self::Home)
     }
 
-    /// Waits for a statement's end. The canceller is the way to end it before.
+    /// Waits for a statement's end. The canceller is the way to end it before, the line the way there of a thread that waits for
+    /// nothing else.
     pub(crate) fn wait<T>(
         &self,
         py: Python<'_>,
         canceller: Option<&Canceller>,
+        line: Option<&Line>,
         future: Pin<&mut dyn Future<Output = Result<T, Failure>>>,
     ) -> PyResult<Result<T, Failure>> {
         match self {
-            Self::Home(home) => wait_at_home(py, home, canceller, future),
+            Self::Home(home) => wait_at_home(py, home, canceller, line, future),
             Self::Worker => {
                 let exchange = call::exchange().ok_or_else(|| stranger(py))?;
                 wait_in_call(py, &exchange, canceller, future)
@@ -82,21 +85,36 @@ fn wait_at_home<T>(
     py: Python<'_>,
     home: &Home,
     canceller: Option<&Canceller>,
+    line: Option<&Line>,
     mut future: Pin<&mut dyn Future<Output = Result<T, Failure>>>,
 ) -> PyResult<Result<T, Failure>> {
     loop {
-        if let Some(ended) = detached(py, || home.wait_for(LOOK, &mut future)) {
+        if let Some(ended) = detached(py, || wait_for(home, line, LOOK, &mut future)) {
             return Ok(ended);
         }
         let interruption = check_interruptions(py);
         if interruption.is_err() || call::client_has_gone() {
             let ended = detached(py, || {
                 home.wait(cancel(canceller));
-                home.wait_for(LAST_WORD, &mut future)
+                wait_for(home, line, LAST_WORD, &mut future)
             });
             interruption?;
             return ended.ok_or_else(|| unending(py));
         }
+    }
+}
+
+/// Past the runtime, if there is nothing on it to be waited for.
+fn wait_for<F: Future + ?Sized>(
+    home: &Home,
+    line: Option<&Line>,
+    limit: Duration,
+    future: &mut Pin<&mut F>,
+) -> Option<F::Output> {
+    match line.map(|line| line.wait_for(limit, future.as_mut())) {
+        Some(Waited::Ended(ended)) => Some(ended),
+        Some(Waited::Passed) => None,
+        Some(Waited::Elsewhere) | None => home.wait_for(limit, future),
     }
 }
 
