@@ -72,6 +72,18 @@ def test_session_that_does_not_forget_is_not_lent_again(cluster: Cluster) -> Non
         assert one(cursor, "SHOW statement_timeout") == "0"
 
 
+def test_answer_to_the_last_rollback_is_nobodys(cluster: Cluster) -> None:
+    for _ in range(20):
+        with db.get_db_connection(cluster.url(), pool_max=1) as connection:
+            connection.cursor().execute("SELECT 1")
+        # The answer to the ROLLBACK comes when the next statement is on its way.
+        with db.get_db_connection(cluster.url(), pool_max=1) as connection, connection.cursor() as cursor:
+            with pytest.raises(db.ProgrammingError):
+                cursor.execute("SELEC 1")
+            assert connection.get_transaction_status() == 3
+            assert cursor.statusmessage is None
+
+
 def test_cancel_that_is_late_hits_nobody(cluster: Cluster) -> None:
     with Stalling((cluster.host, cluster.port)) as proxy:
         connection = db.connect(proxy.url(), **DIRECT)
