@@ -25,7 +25,7 @@ pub(crate) enum Step {
     Registered,
     /// Past the runtime: nothing is to be read yet.
     Write,
-    /// Past the runtime: what is there is read.
+    /// Past the runtime: all that is there is read.
     Look,
     /// Past the runtime: if nothing is there, it is waited for until then.
     Wait(Instant),
@@ -61,7 +61,7 @@ pub(crate) struct Passage {
 }
 
 impl Passage {
-    /// Reads once, if this step is for that; then there is nothing more to read until the next.
+    /// Reads, if this step is for that.
     pub(crate) fn poll_read(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -87,8 +87,12 @@ impl Passage {
         let received = poll(socket::receive(socket, &mut self.room));
         if let Poll::Ready(Ok(length)) = received {
             buffer.extend_from_slice(&self.room[..length]);
-            if length == self.room.len() {
+            let is_full = length == self.room.len();
+            if is_full {
                 self.room.resize(LARGE, 0);
+            }
+            // What was waited for may be all; who looks wants to see the end, too, which may stand behind some words.
+            if is_full || step == Step::Look {
                 way.go(Step::Look);
             }
         }

@@ -33,6 +33,8 @@ fn serve(mut socket: UnixStream, answers: Receiver<Vec<u8>>) {
         socket.read_exact(&mut body).unwrap();
         socket.write_all(&answer).unwrap();
     }
+    // As in the crash of another server process.
+    socket.write_all(&message(b'N', b"SWARNING\0VWARNING\0C57P02\0Mterminating connection\0\0")).unwrap();
 }
 
 fn done() -> Vec<u8> {
