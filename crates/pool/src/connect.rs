@@ -89,6 +89,7 @@ async fn introduce(
 ) -> Result<Connection, Refused> {
     let socket = Socket::open(options, place, sslmode).await.map_err(Refused::Way)?;
     let (encrypted, is_plain) = (socket.is_encrypted(), socket.plain().is_some());
+    let hold = socket.hold().map_err(|error| Refused::Way(error.into()))?;
     let (journal, way, notices) = (SharedJournal::default(), Way::default(), Notices::default());
     let tap = Tap::new(socket, journal.clone(), way.clone());
     let mut session = options.session.clone();
@@ -108,5 +109,5 @@ async fn introduce(
     });
     // The engine takes its leave of the server once the client is gone; the wrapper would end it before.
     let client = ClientWrapper::new(client, tokio::spawn(async {}));
-    Ok(Connection::new(client, driver, journal, notices, Arc::clone(options), (place.clone(), sslmode)))
+    Ok(Connection::new(client, driver, journal, notices, Arc::clone(options), (place.clone(), sslmode), hold))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{Error, SimpleQueryMessage, SimpleQueryStream};
@@ -21,7 +22,9 @@ use crate::lease::Answer;
 use crate::options::{Host, Options, SslMode};
 use crate::outage::Outage;
 use crate::role::{self, Role};
+use crate::room::Room;
 use crate::server::{self, Part};
+use crate::socket::Hold;
 use crate::tap::{SharedJournal, Transaction};
 
 /// After this long without use, the server is asked whether it is still there before the connection is lent.
@@ -42,6 +45,9 @@ pub struct Connection {
     /// With how much TLS it was made.
     pub(crate) sslmode: SslMode,
     last_used: Instant,
+    hold: Hold,
+    /// It counts among those of the process.
+    _place: Option<OwnedSemaphorePermit>,
     /// Somebody has used tokio-postgres's client as he liked, or has dropped a statement before its end: what the server does
     /// because of it may be yet to come.
     pub(crate) unsure: AtomicBool,
@@ -63,6 +69,7 @@ impl Connection {
         notices: Notices,
         options: Arc<Options>,
         (place, sslmode): (Host, SslMode),
+        hold: Hold,
     ) -> Self {
         Self {
             client,
@@ -73,6 +80,8 @@ impl Connection {
             place,
             sslmode,
             last_used: Instant::now(),
+            hold,
+            _place: None,
             unsure: AtomicBool::new(false),
             forgets: false,
         }
@@ -157,6 +166,11 @@ impl Connection {
         self.client.batch_execute("").await.is_ok() && self.journal.lock().tag.as_deref() == Some(FORGOTTEN)
     }
 
+    /// Ends it, without its runtime.
+    pub(crate) fn cut(&self) {
+        self.hold.cut();
+    }
+
     /// How long nobody has used it.
     pub(crate) fn rested(&self) -> Duration {
         self.last_used.elapsed()
@@ -210,11 +224,12 @@ impl Notices {
 }
 
 /// Makes connections for deadpool, and looks at them before they are lent again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connector {
     pub(crate) options: Arc<Options>,
     /// A change is logged, each failure is not.
     pub(crate) outage: Arc<Outage>,
+    pub(crate) room: Arc<Room>,
 }
 
 impl Manager for Connector {
@@ -226,8 +241,9 @@ impl Manager for Connector {
             return Err(Failure::Role(if role::current() == Role::Master { "master" } else { "mold" }));
         }
         let attempt = self.outage.attempt()?;
+        let place = self.room.enter().await;
         let began = Instant::now();
-        let mut made = connect(&self.options).await;
+        let mut made = connect(&self.options).await.map(|connection| Connection { _place: Some(place), ..connection });
         if let Ok(connection) = &mut made
             && let Some(part) = server::part()
             && part.board.looks_first()

@@ -5,6 +5,7 @@
 //! - [`role`]: which processes may have connections at all
 //! - [`options`]: which database, how many connections, what is logged; `dsn`: the same as a connection string
 //! - [`pool`]: lends connections: [`Pool`], [`Status`]
+//! - `room`: how many connections all pools of the process have together
 //! - [`lease`]: a connection on loan, and what its transaction is in: [`Lease`]
 //! - `measured`: statements that are counted, and logged when they are slow
 //! - [`statement`]: what a statement is, as far as one must know before it is sent
@@ -32,6 +33,7 @@ pub mod options;
 mod outage;
 pub mod pool;
 pub mod role;
+mod room;
 pub mod server;
 mod socket;
 pub mod statement;

@@ -1,10 +1,10 @@
 //! Lends connections.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+use std::{fmt, mem};
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Object, PoolConfig, PoolError, QueueMode, TimeoutType, Timeouts};
@@ -18,7 +18,7 @@ use crate::failure::{Exhausted, Failure};
 use crate::keeper;
 use crate::lease::Lease;
 use crate::options::Options;
-use crate::outage::Outage;
+use crate::room::Room;
 use crate::server;
 
 /// A line of source code: where a connection was taken.
@@ -127,25 +127,30 @@ impl Pool {
     /// A pool that has no connection yet.
     pub fn new(options: Options) -> Self {
         let allowance = Arc::new(Semaphore::new(options.pool_max));
-        Self::build(Arc::new(options), allowance, Arc::default(), Arc::default())
+        let room = Arc::new(Room::new(options.pool_max));
+        let connector = Connector { options: Arc::new(options), outage: Arc::default(), room };
+        Self::build(connector, allowance, Arc::default())
     }
 
-    /// Another pool to the same database for another runtime of this process; together they lend no more than one.
+    /// Another pool to the same database for another runtime of this process; together they have no more connections than one.
     pub fn sibling(&self) -> Self {
-        let outage = Arc::clone(&self.0.connections.manager().outage);
-        Self::build(Arc::clone(&self.0.options), Arc::clone(&self.0.allowance), Arc::clone(&self.0.books), outage)
+        let connector = self.0.connections.manager().clone();
+        Self::build(connector, Arc::clone(&self.0.allowance), Arc::clone(&self.0.books))
     }
 
-    fn build(options: Arc<Options>, allowance: Arc<Semaphore>, books: Arc<Books>, outage: Arc<Outage>) -> Self {
+    fn build(connector: Connector, allowance: Arc<Semaphore>, books: Arc<Books>) -> Self {
+        let (options, room) = (Arc::clone(&connector.options), Arc::clone(&connector.room));
         let configuration = PoolConfig {
             max_size: options.pool_max,
             timeouts: Timeouts { wait: None, create: None, recycle: None },
             queue_mode: QueueMode::Lifo,
         };
-        let builder = managed::Pool::builder(Connector { options: Arc::clone(&options), outage }).config(configuration);
+        let builder = managed::Pool::builder(connector).config(configuration);
         #[expect(clippy::expect_used, reason = "fails only where timeouts are set and no runtime is")]
         let connections = builder.runtime(Runtime::Tokio1).build().expect("a runtime is named");
-        Self(Arc::new(Inner { options, connections, allowance, books, kept: AtomicBool::new(false) }))
+        let pool = Self(Arc::new(Inner { options, connections, allowance, books, kept: AtomicBool::new(false) }));
+        room.admit(WeakPool(Arc::downgrade(&pool.0)));
+        pool
     }
 
     /// What it is made from.
@@ -252,13 +257,27 @@ impl Pool {
         });
     }
 
+    /// Ends a connection that nobody has, for another pool of the process; says whether there was one.
+    pub(crate) fn cut_idle(&self) -> bool {
+        let mut found = false;
+        self.0.connections.retain(|connection, _| {
+            let close = !mem::replace(&mut found, true);
+            if close {
+                connection.cut();
+            }
+            !close
+        });
+        found
+    }
+
     /// Opens connections until there are as many as are to be kept, or as many as there may be.
     pub async fn warm(&self) {
         let mut held: Vec<Object<Connector>> = Vec::new();
         let Ok(count) = u32::try_from(self.0.options.pool_min) else { return };
         // What others may want meanwhile is not taken from them.
         let Ok(_allowance) = Arc::clone(&self.0.allowance).try_acquire_many_owned(count) else { return };
-        let may = || server::board().is_none_or(server::Board::has_room);
+        let room = &self.0.connections.manager().room;
+        let may = || room.has_place() && server::board().is_none_or(server::Board::has_room);
         while self.0.connections.status().size < self.0.options.pool_min && may() {
             match self.0.connections.get().await {
                 Ok(connection) => held.push(connection),

@@ -1,6 +1,7 @@
 //! The way to the server: TCP or a Unix socket, with TLS or without.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -24,6 +25,19 @@ pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A hold on a socket that somebody else uses.
+#[derive(Debug)]
+pub(crate) struct Hold(socket2::Socket);
+
+impl Hold {
+    /// Ends the connection, from any thread.
+    pub(crate) fn cut(&self) {
+        if let Err(error) = self.0.shutdown(Shutdown::Both) {
+            log::debug!("A connection to the database had ended before it was cut: {error}");
+        }
+    }
 }
 
 /// Why there is no way to a server.
@@ -68,6 +82,16 @@ impl Socket {
                 Err(io::Error::other(format!("received invalid response to SSL negotiation: {:?}", other as char)))?
             }
         }
+    }
+
+    /// A second hold on it, by which it can be cut.
+    pub(crate) fn hold(&self) -> io::Result<Hold> {
+        let descriptor = match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tls(stream) => stream.get_ref().0.as_fd(),
+        };
+        descriptor.try_clone_to_owned().map(|descriptor| Hold(descriptor.into()))
     }
 
     /// Whether there is TLS.

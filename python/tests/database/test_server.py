@@ -140,6 +140,42 @@ def test_threads_of_the_applications_own(cluster: Cluster, kind: str) -> None:
             assert server.get("/threaded") == (200, "3")
 
 
+@KINDS
+def test_one_bound_for_main_thread_and_others(cluster: Cluster, kind: str) -> None:
+    """They have connections of their own, and together no more than DB_POOL_MAX, also of those that rest."""
+    application = """
+import threading
+from contextlib import ExitStack
+from ferricorn import db
+
+def use():
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(db.get_db_connection()).cursor().execute("SELECT 1")
+        sizes.append(db.status()[0]["size"])
+
+sizes = []
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/main":
+        use()
+    else:
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+    body = str(max(sizes)).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+    name = f"bound-{kind}".replace(" ", "")
+    count = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'"
+    with Serving(cluster.url(), *kind.split(), application=application, DB_POOL_MAX="3", PGAPPNAME=name) as server:
+        for path in ["/main", "/thread"] * 5:
+            assert server.get(path) == (200, "3")
+            # A backend takes a moment to notice that its client has gone.
+            server.wait_until("no more than three", lambda: int(cluster.superuser(count)) <= 3)
+
+
 def test_database_that_comes_later() -> None:
     """The server starts, each use fails with words, and the log tells of each change once."""
     later = Cluster()
