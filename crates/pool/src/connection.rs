@@ -243,7 +243,9 @@ impl Manager for Connector {
         let attempt = self.outage.attempt()?;
         let place = self.room.enter().await;
         let began = Instant::now();
-        let mut made = connect(&self.options).await.map(|connection| Connection { _place: Some(place), ..connection });
+        // Apart: whoever takes a connection that is there does not carry the state of making one, TLS and all.
+        let made = Box::pin(connect(&self.options)).await;
+        let mut made = made.map(|connection| Connection { _place: Some(place), ..connection });
         if let Ok(connection) = &mut made
             && let Some(part) = server::part()
             && part.board.looks_first()
