@@ -309,6 +309,15 @@ def test_cancel_from_another_thread(server: Cluster, dsn: str) -> None:
     connection.close()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell that starts something in the background has it ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_wait_and_the_statement(server: Cluster) -> None:
     connection = db.connect(server.url())
     cursor = connection.cursor()
