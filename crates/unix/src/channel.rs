@@ -69,10 +69,16 @@ impl Channel {
 
     /// Whether the other end has messages of ours that it has not read.
     pub fn has_unread(&self) -> io::Result<bool> {
+        Ok(self.unread()? > 0)
+    }
+
+    /// The memory that the kernel needs for messages of ours which the other end has not read, in bytes. That is more than they
+    /// are long: some 768 for a short one.
+    pub fn unread(&self) -> io::Result<usize> {
         let mut bytes: libc::c_int = 0;
         // SAFETY: the descriptor is open for as long as `self` is, and the kernel writes one int to where `bytes` is.
         let result = unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-        if result == 0 { Ok(bytes > 0) } else { Err(io::Error::last_os_error()) }
+        if result == 0 { Ok(bytes.max(0) as usize) } else { Err(io::Error::last_os_error()) }
     }
 
     /// Says that nothing more will be sent: the other end reads [`Received::Closed`] after what it has not read yet, and

@@ -37,7 +37,7 @@ impl Handover {
     }
 
     pub(crate) fn new(queue: Channel, settings: &Settings, posts: Arc<Posts>) -> Self {
-        let roster = Arc::new(Roster::new(queue, settings.worker_connections));
+        let roster = Arc::new(Roster::new(queue, settings.workers, settings.worker_connections));
         Self { roster, posts, line: RefCell::default(), turn: RefCell::default(), attended: Cell::new(false) }
     }
 

@@ -3,8 +3,8 @@
 //! those of threads the main thread sees to it itself.
 //!
 //! Between two requests nothing belongs to a connection but its socket, so there is nothing to hand over but a descriptor. The
-//! queue keeps it until a worker is idle, be it this one. There is one at a time in it: what is not taken at once shows that no
-//! worker is idle, and where all are busy everybody is served soonest where he is.
+//! queue keeps it until a worker is idle, be it this one. There are few at a time in it: those find the worker that is idle first.
+//! But if more are not taken, there is more to do than all can do, and then everybody is served soonest where he is.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -22,11 +22,18 @@ use crate::lookout::{Duty, LongCall, MAIN_THREAD, Posts};
 use crate::pace::LONG_CALL;
 use crate::standing::{Claim, Standing};
 
+/// So many connections for each worker may wait in the queue.
+const WAITING: usize = 8;
+/// What the kernel counts for one.
+const MESSAGE: usize = 768;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Roster {
     /// The end of the queue that takes.
     queue: Channel,
+    /// So much memory of the queue's may be in use, in bytes.
+    room: usize,
     /// With so many connections the worker is full, and others may be, too: then everybody stays where they are.
     most: usize,
     /// Held for moments, and while one connection is passed on.
@@ -53,8 +60,14 @@ struct Entry {
 
 /// The main thread's side.
 impl Roster {
-    pub(crate) fn new(queue: Channel, most: usize) -> Self {
-        Self { queue, most, books: Mutex::default(), has_passed: AtomicBool::new(false) }
+    pub(crate) fn new(queue: Channel, workers: usize, most: usize) -> Self {
+        Self {
+            queue,
+            room: workers * WAITING * MESSAGE,
+            most,
+            books: Mutex::default(),
+            has_passed: AtomicBool::new(false),
+        }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -94,8 +107,8 @@ impl Roster {
         }
     }
 
-    /// Passes a connection on if it is offered and has a request. Says whether it did: not one that has ended, and not while another
-    /// waits to be taken.
+    /// Passes a connection on if it is offered and has a request. Says whether it did: not one that has ended, and not while many
+    /// others wait to be taken.
     pub(crate) fn pass_on(&self, standing: &Standing) -> io::Result<bool> {
         if !self.has_room()? {
             return Ok(false);
@@ -127,9 +140,9 @@ impl Roster {
 
 /// Both sides'.
 impl Roster {
-    /// Whether what was passed on last has been taken.
+    /// Whether what was passed on has been taken, but for a few.
     fn has_room(&self) -> io::Result<bool> {
-        Ok(!self.queue.has_unread()?)
+        Ok(self.queue.unread()? < self.room)
     }
 
     fn pass_on_with(&self, books: &mut Books, standing: &Standing) -> io::Result<bool> {
