@@ -165,8 +165,8 @@ fn nobody_overtakes() {
         let clients: Vec<_> = (0..CROWD).map(|_| scope.spawn(client)).collect();
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
-    let (least, most) = (had.iter().min().unwrap(), had.iter().max().unwrap());
-    assert!(*most <= 4 * least, "{had:?}");
+    // The workers need not have equally many of them.
+    assert!(had.iter().all(|had| 4 * had * CROWD >= ENOUGH), "{had:?}");
 }
 
 /// A request on a kept connection does not wait for a long call of the worker that has the connection: an idle one answers,

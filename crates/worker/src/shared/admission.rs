@@ -4,6 +4,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{Phase, Shared};
+use crate::crew::Prospect;
+use crate::pace::LONG_CALL;
 
 /// So many more connections than another worker a worker may have and still take what comes.
 const AHEAD: usize = 8;
@@ -46,13 +48,14 @@ impl Shared {
     /// Connections are taken only while no call runs and none waits, or a thread is idle: what this worker cannot
     /// serve now stays in the kernel's queue for a worker that can. Nor is it for the first that wakes to take all of a crowd
     /// that comes at once. What still waits there when the sweeper ticks has found no such worker, and clients that came first
-    /// are not to be served alone for ever: as many as calls have ended since the last tick are taken all the same. The waker
-    /// hears of a change.
+    /// are not to be served alone for ever: as many as calls have ended since the last tick are taken all the same, but not into a
+    /// long call, for which they might have to wait. The waker hears of a change.
     fn may_accept(&self, number: usize, waker: &Waker) -> bool {
         let has_room = self.open.borrow().len() < self.settings.worker_connections;
         let mut may = self.is_idle() && has_room && !self.is_ahead();
+        let may_at_all = has_room && !self.is_held();
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
-            if !may && has_room && waiting.allowance > 0 {
+            if !may && may_at_all && waiting.allowance > 0 {
                 waiting.allowance -= 1;
                 may = true;
             }
@@ -68,6 +71,14 @@ impl Shared {
         match &self.crew {
             Some(crew) => crew.has_idle_thread(),
             None => !self.in_call.get() && !self.has_work(),
+        }
+    }
+
+    /// Whether whatever came now would wait for a long call.
+    fn is_held(&self) -> bool {
+        match &self.crew {
+            Some(crew) => crew.prospect(&self.posts) == Prospect::Bad,
+            None => self.posts.longer_than(LONG_CALL) > 0,
         }
     }
 
