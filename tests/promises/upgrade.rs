@@ -8,7 +8,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::harness::process::{alive, send, title, wait_gone};
+use crate::harness::process::{alive, children, send, title, wait_gone};
 use crate::harness::strict::{Load, Mode};
 use crate::harness::{Launch, Server, target};
 
@@ -119,6 +119,22 @@ fn pre_exec_is_called() {
     let server = Launch::app("plain").conf(conf).args(ARGS).start();
     upgraded(&server, 4);
     assert_eq!(server.wait_noted("pre_exec", 1).remove(0).pid("master"), server.pid());
+}
+
+/// An upgrade is not forgotten because the mold ends while it calls the hook.
+#[test]
+fn an_upgrade_goes_on_without_its_hook() {
+    only_ferricorn!("Gunicorn has no mold");
+    let conf =
+        "from noting_hooks import note\nimport time\ndef pre_exec(server):\n    note('pre_exec')\n    time.sleep(60)\n";
+    let server = Launch::app("plain").conf(conf).args(ARGS).start();
+    server.wait_workers(2);
+    let mut molds = children(server.pid());
+    molds.retain(|pid| title(*pid).starts_with("ferricorn: mold"));
+    server.signal(Signal::SIGUSR2);
+    server.wait_noted("pre_exec", 1);
+    molds.into_iter().for_each(|mold| send(mold, Signal::SIGKILL));
+    server.wait_for("the new pid file", || server.workdir().has("server.pid.2").then_some(()));
 }
 
 /// A new program that does not start changes nothing.

@@ -93,6 +93,8 @@ pub(crate) struct Arbiter {
     pub(crate) reload_afterwards: bool,
     /// A new master was asked for before the first generation was ready.
     pub(crate) upgrade_after_start: bool,
+    /// A new master is started as soon as the hook `pre_exec` has returned, which this generation's mold calls.
+    pub(crate) upgrade_after_hook: Option<GenerationId>,
     pub(crate) workers: Workers,
     /// How many workers are wanted; TTIN and TTOU change it until the next reload.
     pub(crate) target: usize,
@@ -167,6 +169,7 @@ impl Arbiter {
             generations: 0,
             reload_afterwards: false,
             upgrade_after_start: false,
+            upgrade_after_hook: None,
             workers: Workers::default(),
             target: 0,
             log_reopenings: 0,

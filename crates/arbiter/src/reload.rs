@@ -323,6 +323,10 @@ impl Arbiter {
             );
             self.leaving_molds.push(mold.dismiss());
         }
+        if self.upgrade_after_hook == Some(id) {
+            log::warn!("The hook pre_exec has not returned, because its mold has ended; the upgrade goes on");
+            return self.start_successor();
+        }
         Ok(())
     }
 }

@@ -77,14 +77,17 @@ impl Arbiter {
             return Ok(());
         }
         match self.current.as_ref().and_then(|current| current.casting()) {
-            // The rest follows when the hook has returned.
-            Some(_) => self.tell_hooks(&Order::Call(Hook::PreExec)),
+            Some(_) => {
+                self.upgrade_after_hook = self.in_force().map(|generation| generation.id);
+                self.tell_hooks(&Order::Call(Hook::PreExec))
+            }
             None => self.start_successor(),
         }
     }
 
     /// Starts the new master. A failure changes nothing.
     pub(crate) fn start_successor(&mut self) -> io::Result<()> {
+        self.upgrade_after_hook = None;
         if self.successor.is_some() {
             // USR2 came again while the hook was called for the first one.
             return Ok(());
