@@ -32,6 +32,11 @@ pub fn peek(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<usize> {
     Ok(recv(socket.as_raw_fd(), bytes, MsgFlags::MSG_PEEK)?)
 }
 
+/// Whether something has arrived on a stream socket that nobody has read. The end is nothing.
+pub fn has_unread(socket: BorrowedFd<'_>) -> bool {
+    peek(socket, &mut [0]).is_ok_and(|length| length > 0)
+}
+
 /// Takes ownership of a descriptor that the parent process left open under a number it told us.
 /// An error if nothing is open there.
 pub fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {

@@ -112,7 +112,7 @@ impl Crew {
         if self.has_idle_thread() {
             return Prospect::Good;
         }
-        let long = posts.longer_than(LONG_CALL);
+        let long = posts.as_long_as(LONG_CALL);
         match self.size - long.min(self.size) {
             0 => Prospect::Bad,
             1 if long > 0 => Prospect::Doubtful,

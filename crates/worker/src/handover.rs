@@ -9,9 +9,8 @@ use std::task::Waker;
 
 use ferricorn_settings::{Language, Settings};
 use ferricorn_unix::channel::Channel;
-use ferricorn_unix::clock;
 
-use crate::lookout::{Duty, MAIN_THREAD, Posts};
+use crate::lookout::{Duty, Posts};
 use crate::pace::LONG_CALL;
 use crate::roster::{Patrol, Roster};
 use crate::standing::Standing;
@@ -77,8 +76,8 @@ impl Handover {
         if self.takes_turn(standing) {
             return false;
         }
-        let is_long = |began| clock::monotonic().saturating_sub(began) >= LONG_CALL;
-        let must_wait = || cautious || self.has_line() || self.posts.call(MAIN_THREAD).is_some_and(is_long);
+        // The main thread is the only one that makes calls.
+        let must_wait = || cautious || self.has_line() || self.posts.as_long_as(LONG_CALL) > 0;
         let withholds = standing.is_offered() && must_wait();
         if withholds {
             self.withhold(standing, waker);

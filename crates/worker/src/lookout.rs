@@ -173,10 +173,10 @@ impl Posts {
         call_in(self.posts[number].call.load(Ordering::SeqCst))
     }
 
-    /// How many threads are in calls that have gone on for longer than this.
-    pub(crate) fn longer_than(&self, length: Duration) -> usize {
+    /// How many threads are in calls that have gone on for at least this long.
+    pub(crate) fn as_long_as(&self, length: Duration) -> usize {
         let now = clock::monotonic();
-        let is_longer = |began: Duration| now.saturating_sub(began) > length;
+        let is_longer = |began: Duration| now.saturating_sub(began) >= length;
         (0..self.posts.len()).filter(|number| self.call(*number).is_some_and(is_longer)).count()
     }
 

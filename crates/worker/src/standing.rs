@@ -68,7 +68,7 @@ impl Standing {
 
     /// Whether something has arrived that nobody has read.
     pub(crate) fn has_unread(&self) -> bool {
-        descriptor::peek(self.connection.socket.as_fd(), &mut [0]).is_ok_and(|length| length > 0)
+        descriptor::has_unread(self.connection.socket.as_fd())
     }
 
     /// Somebody wants to pass it on.

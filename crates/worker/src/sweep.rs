@@ -136,5 +136,5 @@ fn is_overdue(open: &Open, tick: u64, settings: &Settings, draining: Option<Drai
 
 /// Bytes may have arrived that the connection's task has not yet been woken for.
 fn has_unread_bytes(open: &Open) -> bool {
-    descriptor::peek(open.connection.socket.as_fd(), &mut [0]).is_ok_and(|length| length > 0)
+    descriptor::has_unread(open.connection.socket.as_fd())
 }

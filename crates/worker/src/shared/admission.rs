@@ -53,9 +53,8 @@ impl Shared {
     fn may_accept(&self, number: usize, waker: &Waker) -> bool {
         let has_room = self.open.borrow().len() < self.settings.worker_connections;
         let mut may = self.is_idle() && has_room && !self.is_ahead();
-        let may_at_all = has_room && !self.is_held();
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
-            if !may && may_at_all && waiting.allowance > 0 {
+            if !may && has_room && waiting.allowance > 0 && !self.is_held() {
                 waiting.allowance -= 1;
                 may = true;
             }
@@ -78,7 +77,7 @@ impl Shared {
     fn is_held(&self) -> bool {
         match &self.crew {
             Some(crew) => crew.prospect(&self.posts) == Prospect::Bad,
-            None => self.posts.longer_than(LONG_CALL) > 0,
+            None => self.posts.as_long_as(LONG_CALL) > 0,
         }
     }
 
