@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use ferricorn_settings::{Language, Settings};
-use ferricorn_unix::channel::Channel;
 
 use crate::lookout::{Duty, Posts};
 use crate::pace::LONG_CALL;
 use crate::roster::{Patrol, Roster};
 use crate::standing::Standing;
+
+/// So many of those who wait here have their turns before one of those that were passed on, and wait for all workers, has his.
+const OWN_TURNS: u32 = 4;
 
 /// See the module.
 pub(crate) struct Handover {
@@ -23,6 +25,8 @@ pub(crate) struct Handover {
     line: RefCell<VecDeque<(Arc<Standing>, Waker)>>,
     /// Who is let read next, where calls are the main thread's.
     turn: RefCell<Option<Arc<Standing>>>,
+    /// How many have had theirs since one of those passed on had his.
+    own_turns: Cell<u32>,
     /// There is a task that looks after them, where they are not.
     attended: Cell<bool>,
 }
@@ -35,9 +39,15 @@ impl Handover {
         few_at_a_time && settings.workers > 1 && settings.tls.is_none() && !settings.keepalive.is_zero()
     }
 
-    pub(crate) fn new(queue: Channel, settings: &Settings, posts: Arc<Posts>) -> Self {
-        let roster = Arc::new(Roster::new(queue, settings.workers, settings.worker_connections));
-        Self { roster, posts, line: RefCell::default(), turn: RefCell::default(), attended: Cell::new(false) }
+    pub(crate) fn new(roster: Roster, posts: Arc<Posts>) -> Self {
+        Self {
+            roster: Arc::new(roster),
+            posts,
+            line: RefCell::default(),
+            turn: RefCell::default(),
+            own_turns: Cell::new(0),
+            attended: Cell::new(false),
+        }
     }
 
     /// What the lookout is to do, where calls are the main thread's.
@@ -101,7 +111,18 @@ impl Handover {
         let (standing, waker) = self.line.borrow_mut().pop_front().unzip();
         // Whoever had the turn before and has not used it is gone.
         self.turn.replace(standing);
+        self.own_turns.set(self.own_turns.get() + 1);
         waker.map(Waker::wake).is_some()
+    }
+
+    /// Whether the next turn is not for those who wait here. A worker that always has some is never idle, and so are all, if there is
+    /// more to do than they can; without this whoever was passed on would wait for ever.
+    pub(crate) fn is_turn_of_passed(&self) -> bool {
+        let due = self.own_turns.get() >= OWN_TURNS;
+        if due {
+            self.own_turns.set(0);
+        }
+        due && self.roster.has_passed_on()
     }
 
     /// Whether it is this one's turn, which is used by that.
@@ -133,5 +154,30 @@ impl Handover {
             log::debug!("A connection was not passed on to another worker: {error}");
             false
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferricorn_unix::channel::Channel;
+
+    use super::*;
+
+    #[test]
+    fn those_passed_on_have_a_turn_after_some_of_those_who_wait_here() {
+        let (give, take) = Channel::pair().unwrap();
+        assert!(give.try_send(b"one", &[]).unwrap());
+        let handover = Handover::new(Roster::new(give, 2, 1), Posts::new(1, false));
+        let is_turn_of_passed_after = |own| {
+            for _ in 0..own {
+                handover.call_next();
+            }
+            handover.is_turn_of_passed()
+        };
+        assert!(!is_turn_of_passed_after(OWN_TURNS - 1));
+        assert!(is_turn_of_passed_after(1));
+        assert!(!handover.is_turn_of_passed(), "it has been had");
+        take.receive().unwrap();
+        assert!(!is_turn_of_passed_after(OWN_TURNS), "there is nobody any more");
     }
 }

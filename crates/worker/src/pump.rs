@@ -196,12 +196,19 @@ async fn next(shared: &Shared) -> Next {
             Phase::Draining { .. } if nothing_left && !shared.has_acceptors() => break Next::Leave,
             _ if shared.has_queued() => break Next::Call,
             _ if shared.look_at_sources.take() => break Next::Look,
+            _ if shared.lets_passed_in() => let_in().await,
             _ if shared.call_next_in_line() => tokio::task::yield_now().await,
             _ => shared.change().await,
         }
     };
     shared.turn_ended();
     next
+}
+
+/// A connection is taken in one turn to I/O, and its request, which is there already, is read in the next.
+async fn let_in() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
 }
 
 /// Calls until nothing waits, or finished responses have waited long enough.

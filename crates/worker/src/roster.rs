@@ -23,7 +23,7 @@ use crate::pace::LONG_CALL;
 use crate::standing::{Claim, Standing};
 
 /// So many connections for each worker may wait in the queue.
-const WAITING: usize = 8;
+const WAITING: usize = 16;
 /// What the kernel counts for one.
 const MESSAGE: usize = 768;
 
@@ -114,6 +114,14 @@ impl Roster {
             return Ok(false);
         }
         self.pass_on_with(&mut self.books(), standing)
+    }
+}
+
+/// All workers' side.
+impl Roster {
+    /// Whether somebody waits in the queue. If it cannot be asked, whoever does is let in when the worker is idle, or at a tick.
+    pub(crate) fn has_passed_on(&self) -> bool {
+        self.queue.has_unread().unwrap_or(false)
     }
 }
 

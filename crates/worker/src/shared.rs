@@ -33,10 +33,12 @@ use crate::lookout::Posts;
 use crate::pace::Pace;
 use crate::policy::Policy;
 use crate::requests::Requests;
+use crate::roster::Roster;
 use crate::rules::Rules;
 use crate::tls::Tls;
 
 pub(crate) use self::activity::{Activity, Open};
+pub(crate) use self::admission::TAKEOVER;
 use self::admission::Waiting;
 pub(crate) use self::calls::{Answered, ask_for_successor};
 
@@ -161,7 +163,9 @@ impl Shared {
             server_header: settings.server_header.as_deref().and_then(|text| HeaderValue::from_str(text).ok()),
             statsd: open_statsd(&settings),
             tls,
-            handover: Handover::makes_sense(&settings).then(|| Handover::new(queue, &settings, Arc::clone(&posts))),
+            handover: Handover::makes_sense(&settings).then(|| {
+                Handover::new(Roster::new(queue, settings.workers, settings.worker_connections), Arc::clone(&posts))
+            }),
             posts,
             pace: Pace::default(),
             crew: settings.multithread.then(|| Crew::new(settings.threads.max(1), settings.queue_timeout)),

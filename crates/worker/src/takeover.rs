@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, UnixDatagram, UnixStream};
 
 use crate::arrival::{self, Arrival};
 use crate::connection::{self, Origin};
-use crate::shared::{Phase, Shared};
+use crate::shared::{Phase, Shared, TAKEOVER};
 use crate::socket::Raw;
 
 /// The queue that all workers share, where connections come out of it.
@@ -39,28 +39,22 @@ impl Takeover {
     /// Takes what comes until the worker drains, and then what is there: this worker itself may have put it there, and there
     /// may be nobody else to take it.
     pub(crate) async fn run(self, shared: Rc<Shared>) {
-        let number = self.addresses.len();
-        shared.acceptor_begins(number);
-        while let Some(taken) = poll_fn(|context| self.poll_next(&shared, number, context)).await {
+        shared.acceptor_begins(TAKEOVER);
+        while let Some(taken) = poll_fn(|context| self.poll_next(&shared, context)).await {
             if let Err(error) = taken.and_then(|arrival| self.welcome(&shared, arrival)) {
                 log::debug!("A connection ended while it was handed over: {error}");
             }
             // Its request is here already; that this worker is not idle shows then.
             tokio::task::yield_now().await;
         }
-        shared.acceptor_ends(number);
+        shared.acceptor_ends(TAKEOVER);
     }
 
-    fn poll_next(
-        &self,
-        shared: &Shared,
-        number: usize,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Arrival>>> {
+    fn poll_next(&self, shared: &Shared, context: &mut Context<'_>) -> Poll<Option<io::Result<Arrival>>> {
         match shared.phase() {
-            Phase::Serving => shared.poll_taken(number, context, |context| self.poll_take(context)).map(Some),
+            Phase::Serving => shared.poll_taken(TAKEOVER, context, |context| self.poll_take(context)).map(Some),
             // The queue itself is asked: what the runtime knows of it may be older than what has been put there.
-            Phase::Draining { .. } => shared.poll_left(number, context, || self.take().transpose()),
+            Phase::Draining { .. } => shared.poll_left(TAKEOVER, context, || self.take().transpose()),
             Phase::Leaving => Poll::Ready(None),
         }
     }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use super::{Phase, Shared};
 use crate::crew::Prospect;
+use crate::handover::Handover;
 use crate::pace::LONG_CALL;
 
+/// The number of the acceptor that takes what other workers pass on; listeners have those from zero.
+pub(crate) const TAKEOVER: usize = usize::MAX;
 /// So many more connections than another worker a worker may have and still take what comes.
 const AHEAD: usize = 8;
 /// Not so if that one is in a call that has gone on for so long: it may not come soon.
@@ -113,6 +116,18 @@ impl Shared {
             waiting.waker = Some(context.waker().clone());
         }
         if held_back { Poll::Pending } else { Poll::Ready(take()) }
+    }
+
+    /// Lets one connection in that was passed on, if its turn has come before those that wait here, and there is one. To be called
+    /// from within the runtime, while no call is in progress and none waits.
+    pub(crate) fn lets_passed_in(&self) -> bool {
+        let due = self.handover.as_ref().is_some_and(Handover::is_turn_of_passed);
+        if due && let Some(waiting) = self.acceptors.borrow_mut().get_mut(&TAKEOVER) {
+            waiting.allowance = waiting.allowance.max(1);
+            waiting.waker.as_ref().map(Waker::wake_by_ref).is_some()
+        } else {
+            false
+        }
     }
 
     /// The acceptor that was let look has found nothing: the next to come is for an idle worker.
