@@ -35,6 +35,18 @@ fn two_with_threads() -> Launch {
     two().args("--threads 2")
 }
 
+/// Four workers, of which each has answered.
+fn four_that_serve(arguments: &str) -> Server {
+    let server = Launch::app("fair").args("--workers 4").args(arguments).start();
+    let workers = server.wait_workers(4);
+    let mut serving = BTreeSet::new();
+    server.wait_for("an answer of each worker", || {
+        serving.insert(server.serving_pid());
+        (serving.len() == workers.len()).then_some(())
+    });
+    server
+}
+
 /// So many connections that one and the same worker has, and that worker.
 #[track_caller]
 fn pinned<const COUNT: usize>(server: &Server, address: &Address) -> ([Connection; COUNT], String) {
@@ -88,13 +100,7 @@ fn all_busy() -> (Server, [Connection; 3], String) {
 /// With equal work all workers do the same share of it, on new connections and on kept ones.
 #[test]
 fn equal_work_is_shared_equally() {
-    let server = Launch::app("fair").args("--workers 4").start();
-    let workers = server.wait_workers(4);
-    let mut serving = BTreeSet::new();
-    server.wait_for("an answer of each worker", || {
-        serving.insert(server.serving_pid());
-        (serving.len() == workers.len()).then_some(())
-    });
+    let server = four_that_serve("");
     let counts = |close: bool| {
         let (answered, header) = (AtomicUsize::new(0), if close { "Connection: close\r\n" } else { "" });
         let client = || {
@@ -132,8 +138,7 @@ fn equal_work_is_shared_equally() {
 #[test]
 fn a_crowd_is_divided() {
     only_ferricorn!(CLOSES);
-    let server = Launch::app("fair").args("--workers 4 --keep-alive 60").start();
-    server.wait_workers(4);
+    let server = four_that_serve("--keep-alive 60");
     let mut crowd: Vec<_> = (0..MOST).map(|_| server.connect()).collect();
     let mut shares = BTreeMap::<String, usize>::new();
     for connection in &mut crowd {
