@@ -5,6 +5,7 @@
 //! - `CHAOS_SECONDS`: how long (default: 60);
 //! - `CHAOS_SEED`: the number that makes the order, to repeat one that has failed; the test prints it.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ const WORKERS: usize = 3;
 const CLIENTS: [Mode; 5] = [Mode::KeepAlive, Mode::Close, Mode::KeepAlive, Mode::Close, Mode::Trickle];
 /// Connections that say nothing.
 const SILENT: usize = 4;
+/// Answers among which there is one of each worker that serves, most likely.
+const ASKED: usize = 40;
 /// What the master may have more at the end than at the start, in KiB: an allocator does not give everything back.
 const GROWTH: u64 = 512;
 
@@ -166,11 +169,20 @@ impl Storm {
         self.server.write(name, broken);
         self.server.signal(Signal::SIGHUP);
         self.wait_said("Reload failed", failed);
-        if self.random.bool() && self.of_role("worker").len() >= WORKERS {
+        if self.random.bool() && self.answering() >= WORKERS {
             self.kill_worker();
         }
         self.wait_progress();
         self.server.write(name, good);
+    }
+
+    /// How many workers answer. More may be there: those that are about to die of broken code, and take nobody's place.
+    fn answering(&self) -> usize {
+        let worker = |_| {
+            let response = Connection::open(&self.address).expect("somebody listens").get("/");
+            response.head.header("X-Worker").map(str::to_owned)
+        };
+        (0..ASKED).filter_map(worker).collect::<BTreeSet<_>>().len()
     }
 
     fn kill_worker(&mut self) {
