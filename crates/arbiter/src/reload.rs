@@ -317,8 +317,9 @@ impl Arbiter {
         let lost = self.generation(id).and_then(|generation| generation.mold.take());
         if let Some(mold) = lost {
             let delay = self.mold_restart.fail(Instant::now());
+            let when = if delay.is_zero() { "at once".to_owned() } else { format!("in {delay:?}") };
             log::error!(
-                "Mold (pid:{}) ended unexpectedly: {why}. The workers go on; a new mold starts in {delay:?}.",
+                "Mold (pid:{}) ended unexpectedly: {why}. The workers go on; a new mold starts {when}.",
                 mold.process
             );
             self.leaving_molds.push(mold.dismiss());
