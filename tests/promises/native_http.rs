@@ -162,6 +162,19 @@ fn connections_are_kept() {
     connection.get("/client").expect(200, "127.0.0.1 http");
 }
 
+/// Names of headers go out as they are held.
+#[test]
+fn names_of_headers_are_in_lower_case() {
+    only_ferricorn!(NATIVE);
+    let server = Launch::native().start();
+    let mut connection = server.connect();
+    connection.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let response = String::from_utf8_lossy(&connection.drain()).into_owned();
+    for line in ["content-length: 5", "server: ferricorn", "connection: close"] {
+        assert!(response.contains(&format!("\r\n{line}\r\n")), "{response}");
+    }
+}
+
 /// A trusted proxy's word about the scheme counts.
 #[test]
 fn a_trusted_proxy_is_believed() {

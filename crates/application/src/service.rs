@@ -26,9 +26,12 @@ pub type Outgoing = Pin<Box<dyn Body<Data = Bytes, Error = Failure>>>;
 
 /// What a native application's worker serves.
 pub trait Service {
-    /// Answers one request; its head has an [`Origin`] among its extensions. To drop the future is to give up the
-    /// request. It may unwind: the worker lives on.
-    fn answer(&self, request: http::Request<Incoming>) -> LocalFuture<Result<http::Response<Outgoing>, Failure>>;
+    /// Answers one request. To drop the future is to give up the request. It may unwind: the worker lives on.
+    fn answer(
+        &self,
+        request: http::Request<Incoming>,
+        origin: Origin,
+    ) -> LocalFuture<Result<http::Response<Outgoing>, Failure>>;
 
     /// The worker has begun to leave: it serves what it has, and ends. Called once.
     fn leave(&self);
@@ -37,7 +40,7 @@ pub trait Service {
     fn source_files(&self) -> Vec<PathBuf>;
 }
 
-/// Where a request comes from: an extension of its head.
+/// Where a request comes from.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The connection it came over.

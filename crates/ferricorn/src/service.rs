@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use ferricorn_application::service::{self as seam, Failure, Incoming, LocalFuture, Origin, Outgoing};
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tokio::sync::watch;
 use tower_service::Service;
 
@@ -34,16 +35,15 @@ where
     B: http_body::Body + 'static,
     B::Error: Into<Failure>,
 {
-    fn answer(&self, request: Request<Incoming>) -> LocalFuture<Result<Response<Outgoing>, Failure>> {
+    fn answer(&self, request: Request<Incoming>, origin: Origin) -> LocalFuture<Result<Response<Outgoing>, Failure>> {
         let mut service = self.service.clone();
+        // Here, and not in the future, which would need room for both forms of it.
+        let mut request = request.map(Body);
+        request.extensions_mut().insert(Client(origin));
         Box::pin(async move {
-            let mut request = request.map(Body);
-            if let Some(origin) = request.extensions_mut().remove::<Origin>() {
-                request.extensions_mut().insert(Client(origin));
-            }
             poll_fn(|context| service.poll_ready(context)).await.map_err(Into::into)?;
             let response = service.call(request).await.map_err(Into::into)?;
-            Ok(response.map(|body| Box::pin(InBytes(Box::pin(body))) as Outgoing))
+            Ok(response.map(|body| Box::pin(InBytes { body }) as Outgoing))
         })
     }
 
@@ -56,8 +56,13 @@ where
     }
 }
 
-/// A body of any buffers and errors as one of bytes.
-struct InBytes<B>(Pin<Box<B>>);
+pin_project! {
+    /// A body of any buffers and errors as one of bytes.
+    struct InBytes<B> {
+        #[pin]
+        body: B,
+    }
+}
 
 impl<B: http_body::Body> http_body::Body for InBytes<B>
 where
@@ -66,17 +71,17 @@ where
     type Data = Bytes;
     type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let frame = ready!(self.0.as_mut().poll_frame(context));
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let frame = ready!(self.project().body.poll_frame(context));
         let in_bytes = |mut buffer: B::Data| buffer.copy_to_bytes(buffer.remaining());
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(in_bytes)).map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }

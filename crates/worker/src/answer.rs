@@ -36,7 +36,7 @@ pub(crate) enum Content {
     /// The same, made on another thread.
     Stream(Arc<Stream>),
     /// What a native application makes as it is taken.
-    Service(Box<Outcome>),
+    Service(Outcome),
     /// Part of a regular file.
     File { file: File, offset: u64, left: u64 },
 }

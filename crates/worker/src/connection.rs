@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use ferricorn_application::service;
 use ferricorn_application::{Body, Connection, Head, Request};
+use ferricorn_settings::Language;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
@@ -27,7 +28,7 @@ use crate::http2;
 use crate::incoming::Arriving;
 use crate::proxy_protocol::Preface;
 use crate::refusal::Refusal;
-use crate::requests;
+use crate::requests::{self, Requests};
 use crate::shared::{Activity, Job, Open, Shared};
 use crate::socket::{Raw, Socket};
 use crate::standing::Standing;
@@ -114,7 +115,9 @@ async fn speak_http(client: Rc<Client>, socket: Socket) {
     let settings = &client.shared.settings;
     let mut builder = http1::Builder::new();
     // A client that has sent its request and closed its half still gets its answer.
-    builder.half_close(true).title_case_headers(true);
+    builder.half_close(true);
+    // As Gunicorn's applications write them; a native one is used to lower case.
+    builder.title_case_headers(settings.language == Language::Python);
     if settings.limit_request_fields != HYPER_FIELDS {
         builder.max_headers(settings.limit_request_fields);
     }
@@ -207,8 +210,13 @@ impl Client {
         }
         let judged = self.shared.policy.apply(&mut head, &self.connection.remote);
         let https = judged.map_err(|refusal| self.refuse(refusal))?.unwrap_or(self.connection.tls.get().is_some());
-        if self.shared.requests.get().is_some() {
-            return self.answer_as_it_arrives(head, incoming, https, arrived, closes).await;
+        if let Some(requests) = self.shared.requests.get() {
+            let answer = self.answer_as_it_arrives(requests, head, incoming, https, arrived).await;
+            if self.notes.refused_body.get() {
+                // The client is told what was wrong with its body, and not what the application made of that.
+                return Err(NoAnswer);
+            }
+            return Ok(self.respond(answer, version, is_head, closes || self.shared.closes_connections()));
         }
         let body = self.gather(incoming).await?;
         let (reply, answer) = oneshot::channel();
@@ -221,26 +229,18 @@ impl Client {
     }
 
     /// With a native application nobody waits for the body but its service.
-    async fn answer_as_it_arrives(
+    fn answer_as_it_arrives(
         &self,
+        requests: &Requests,
         head: Parts,
         incoming: Incoming,
         https: bool,
         arrived: Option<Instant>,
-        closes: bool,
-    ) -> Result<Response<AnswerBody>, NoAnswer> {
-        let Some(requests) = self.shared.requests.get() else { return Err(NoAnswer) };
-        let (is_head, version) = (head.method == Method::HEAD, head.version);
+    ) -> impl Future<Output = Answer> {
         // How long it may be, the guard knows.
         let body = Box::pin(Arriving::new(incoming, self.shared.settings.client_stall_timeout, u64::MAX));
         let origin = service::Origin { connection: Arc::clone(&self.connection), https };
-        let request = requests::Request { head, body, origin, arrived };
-        let answer = requests::answer(&self.shared, requests, request).await;
-        if self.notes.refused_body.get() {
-            // The client is told what was wrong with its body, and not what the application made of that.
-            return Err(NoAnswer);
-        }
-        Ok(self.respond(answer, version, is_head, closes || self.shared.closes_connections()))
+        requests::answer(&self.shared, requests, requests::Request { head, body, origin, arrived })
     }
 
     async fn gather(&self, incoming: Incoming) -> Result<Body, NoAnswer> {

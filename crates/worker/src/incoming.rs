@@ -24,7 +24,8 @@ pub(crate) struct Arriving<B> {
     patience: Option<Pin<Box<Sleep>>>,
     /// The bytes that may still come.
     left: u64,
-    excess: Excess,
+    /// To be told if more come, where somebody has asked.
+    excess: Option<Excess>,
 }
 
 /// Whether a body has become longer than it may.
@@ -40,11 +41,11 @@ impl Excess {
 impl<B> Arriving<B> {
     /// `limit`: the most bytes that it may have.
     pub(crate) fn new(body: B, stall_timeout: Duration, limit: u64) -> Self {
-        Self { body, stall_timeout, patience: None, left: limit, excess: Excess::default() }
+        Self { body, stall_timeout, patience: None, left: limit, excess: None }
     }
 
-    pub(crate) fn excess(&self) -> Excess {
-        self.excess.clone()
+    pub(crate) fn excess(&mut self) -> Excess {
+        self.excess.get_or_insert_default().clone()
     }
 
     /// Counts a piece; the error is that there are more than there may be.
@@ -56,7 +57,9 @@ impl<B> Arriving<B> {
                 Ok(frame)
             }
             None => {
-                self.excess.0.store(true, Ordering::Relaxed);
+                if let Some(excess) = &self.excess {
+                    excess.0.store(true, Ordering::Relaxed);
+                }
                 Err("the body is longer than limit_request_body".into())
             }
         }

@@ -35,14 +35,18 @@ pub(crate) fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// The same for a future, from its making to its end.
-pub(crate) async fn caught<T>(make: impl FnOnce() -> LocalFuture<T>) -> Result<T, String> {
-    let mut future = caught_now(make)?;
-    poll_fn(|context| match caught_now(|| future.as_mut().poll(context)) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-        Err(words) => Poll::Ready(Err(words)),
-    })
-    .await
+pub(crate) fn caught<T>(make: impl FnOnce() -> LocalFuture<T>) -> impl Future<Output = Result<T, String>> {
+    // At once: what `make` holds, be it a request, needs no room here.
+    let made = caught_now(make);
+    async move {
+        let mut future = made?;
+        poll_fn(|context| match caught_now(|| future.as_mut().poll(context)) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(words) => Poll::Ready(Err(words)),
+        })
+        .await
+    }
 }
 
 fn words(payload: &(dyn Any + Send)) -> String {

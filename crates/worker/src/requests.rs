@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ferricorn_application::service::{Incoming, Origin, Outgoing};
+use ferricorn_application::service::{Failure, Incoming, Origin, Outgoing};
 use ferricorn_application::{Connection, Head, Service, error_page, target};
 use ferricorn_unix::clock;
 use http::request::Parts;
@@ -37,12 +37,42 @@ pub(crate) struct Request {
 /// All of them, and who answers them.
 pub(crate) struct Requests {
     service: Rc<dyn Service>,
-    /// In the order in which they came.
-    open: RefCell<BTreeMap<u64, Name>>,
+    open: RefCell<Open>,
     next_number: Cell<u64>,
     shown: Shown,
     /// A panic has made the worker ask for its successor.
     panicked: Cell<bool>,
+}
+
+/// Those that are being answered, by their numbers. Most often there is one, which needs no map.
+#[derive(Default)]
+struct Open {
+    oldest: Option<(u64, Name)>,
+    /// In the order in which they came.
+    later: BTreeMap<u64, Name>,
+}
+
+impl Open {
+    fn insert(&mut self, number: u64, name: Name) {
+        if self.oldest.is_none() {
+            self.oldest = Some((number, name));
+        } else {
+            self.later.insert(number, name);
+        }
+    }
+
+    fn get(&self, number: u64) -> Option<&Name> {
+        let oldest = self.oldest.as_ref().filter(|(oldest, _)| *oldest == number);
+        oldest.map(|(_, name)| name).or_else(|| self.later.get(&number))
+    }
+
+    fn remove(&mut self, number: u64) {
+        if self.oldest.take_if(|(oldest, _)| *oldest == number).is_some() {
+            self.oldest = self.later.pop_first();
+        } else {
+            self.later.remove(&number);
+        }
+    }
 }
 
 /// What scoreboard and error log say of a request.
@@ -65,7 +95,7 @@ impl Requests {
 
     fn show_oldest(&self, shared: &Shared) {
         let open = self.open.borrow();
-        let oldest = open.first_key_value().map(|(number, name)| Oldest {
+        let oldest = open.oldest.as_ref().map(|(number, name)| Oldest {
             number: *number,
             began: name.began,
             method: name.method.as_str(),
@@ -86,9 +116,8 @@ impl Requests {
             shared: Rc::clone(shared),
             number,
             arrived: *arrived,
-            logged: shared.access_log.is_some().then(|| (head.clone(), Arc::clone(&origin.connection))),
+            logged: shared.access_log.is_some().then(|| Box::new(Logged::new(head, &origin.connection))),
             status: CLIENT_CLOSED_REQUEST,
-            headers: HeaderMap::new(),
             sent: 0,
         }
     }
@@ -104,13 +133,21 @@ impl Requests {
 }
 
 /// Has a request answered, whatever the service does.
-pub(crate) async fn answer(shared: &Rc<Shared>, requests: &Requests, request: Request) -> Answer {
+pub(crate) fn answer(shared: &Rc<Shared>, requests: &Requests, request: Request) -> impl Future<Output = Answer> {
     let call = requests.begin(shared, &request);
     let is_head = request.head.method == Method::HEAD;
     let Request { head, body, origin, .. } = request;
-    let mut request = http::Request::from_parts(head, body);
-    request.extensions_mut().insert(origin);
-    let answering = caught(|| requests.service.answer(request));
+    let answering = caught(|| requests.service.answer(http::Request::from_parts(head, body), origin));
+    finish(requests, call, answering, is_head)
+}
+
+async fn finish(
+    requests: &Requests,
+    call: Call,
+    answering: impl Future<Output = Result<Result<http::Response<Outgoing>, Failure>, String>>,
+    is_head: bool,
+) -> Answer {
+    let shared = Rc::clone(&call.shared);
     let limit = shared.settings.request_timeout;
     let answered = match limit.is_zero() {
         true => Ok(answering.await),
@@ -131,7 +168,7 @@ pub(crate) async fn answer(shared: &Rc<Shared>, requests: &Requests, request: Re
         }
         Ok(Err(words)) => {
             log::error!("Panic in {}: {words}", call.name());
-            requests.note_panic(shared);
+            requests.note_panic(&shared);
             call.failed(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
@@ -143,24 +180,39 @@ struct Call {
     number: u64,
     arrived: Option<Instant>,
     /// For the access log.
-    logged: Option<(Parts, Arc<Connection>)>,
+    logged: Option<Box<Logged>>,
     status: u16,
-    headers: HeaderMap,
     sent: u64,
+}
+
+/// What the access log wants to know beside.
+struct Logged {
+    request: Parts,
+    connection: Arc<Connection>,
+    response_headers: HeaderMap,
+}
+
+impl Logged {
+    fn new(head: &Parts, connection: &Arc<Connection>) -> Self {
+        let (request, connection) = (head.clone(), Arc::clone(connection));
+        Self { request, connection, response_headers: HeaderMap::new() }
+    }
 }
 
 impl Call {
     /// Method and path, for the error log.
     fn name(&self) -> String {
         let open = self.shared.requests.get().map(|requests| requests.open.borrow());
-        let name = open.as_ref().and_then(|open| open.get(&self.number));
+        let name = open.as_ref().and_then(|open| open.get(self.number));
         name.map(|name| format!("{} {}", name.method, name.path)).unwrap_or_default()
     }
 
     fn opens_with(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = status.as_u16();
-        if self.shared.logs_response_headers() {
-            self.headers.clone_from(headers);
+        if let Some(logged) = &mut self.logged
+            && self.shared.logs_response_headers()
+        {
+            logged.response_headers.clone_from(headers);
         }
     }
 
@@ -170,15 +222,15 @@ impl Call {
         let mut said = headers.get(header::CONTENT_LENGTH).and_then(length);
         // Hyper, too, would have to choose between the two.
         if let (Some(exact), false) = (body.size_hint().exact(), is_head || status == StatusCode::NOT_MODIFIED)
-            && headers.contains_key(header::CONTENT_LENGTH)
             && said != Some(exact)
+            && headers.contains_key(header::CONTENT_LENGTH)
         {
             log::error!("Content-Length of the response to {} was wrong: its body has {exact} bytes", self.name());
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(exact));
             said = Some(exact);
         }
         self.opens_with(status, &headers);
-        let content = Content::Service(Box::new(Outcome { body, call: self, failed: false, ended: false }));
+        let content = Content::Service(Outcome { body, call: self, failed: false, ended: false });
         Answer { head: Head { status, reason: None, headers, length: said }, content }
     }
 
@@ -194,20 +246,21 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let shared = &self.shared;
+        let logged = self.logged.as_deref();
         shared.write_down(&Answered {
-            logged: self.logged.as_ref().map(|(request, connection)| (request, &**connection)),
+            logged: logged.map(|logged| (&logged.request, &*logged.connection)),
             status: self.status,
-            response_headers: &self.headers,
+            response_headers: logged.map_or(&HeaderMap::new(), |logged| &logged.response_headers),
             sent: self.sent,
             elapsed: self.arrived.map(|arrived| arrived.elapsed()).unwrap_or_default(),
             annotations: &[],
         });
-        if self.logged.is_some() {
+        if logged.is_some() {
             // It goes out with the next turn.
             shared.wake();
         }
         if let Some(requests) = shared.requests.get() {
-            requests.open.borrow_mut().remove(&self.number);
+            requests.open.borrow_mut().remove(self.number);
             requests.show_oldest(shared);
         }
         shared.count_served();
@@ -277,4 +330,32 @@ fn length(value: &HeaderValue) -> Option<u64> {
 fn in_full(failure: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(failure.source(), |cause| cause.source());
     causes.fold(failure.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(path: &str) -> Name {
+        Name { began: Duration::ZERO, method: Method::GET, path: path.into() }
+    }
+
+    #[test]
+    fn the_oldest_is_the_first_of_those_that_are_left() {
+        let mut open = Open::default();
+        let oldest = |open: &Open| open.oldest.as_ref().map(|(number, _)| *number);
+        (0..4).for_each(|number| open.insert(number, name(&number.to_string())));
+        assert_eq!(open.get(2).map(|name| &*name.path), Some("2"));
+        open.remove(1);
+        assert_eq!(oldest(&open), Some(0));
+        open.remove(0);
+        assert_eq!(oldest(&open), Some(2));
+        assert_eq!(open.get(2).map(|name| &*name.path), Some("2"));
+        assert!(open.get(0).is_none());
+        open.remove(2);
+        open.remove(3);
+        assert_eq!(oldest(&open), None);
+        open.insert(4, name("4"));
+        assert_eq!(oldest(&open), Some(4));
+    }
 }

@@ -1,5 +1,6 @@
 //! A client's socket as hyper sees it: what arrives passes the guard, and what moves is noted.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -22,14 +23,9 @@ const JOINED: usize = 2048;
 /// How much is read at a time while something is held back.
 const PIECE: usize = 8 * 1024;
 
-/// Copies the slices together; `None` if they do not fit.
-fn join(slices: &[IoSlice<'_>], joined: &mut [u8; JOINED]) -> Option<usize> {
-    let mut length = 0;
-    for slice in slices {
-        joined.get_mut(length..length + slice.len())?.copy_from_slice(slice);
-        length += slice.len();
-    }
-    Some(length)
+thread_local! {
+    /// Where they are joined. Of what one write has left here the next one sees nothing.
+    static JOINT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes that have arrived and that hyper has not got yet.
@@ -281,9 +277,12 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut joined = [0; JOINED];
-        if let Some(length) = join(slices, &mut joined) {
-            return self.poll_write(context, &joined[..length]);
+        if slices.iter().map(|slice| slice.len()).sum::<usize>() <= JOINED {
+            return JOINT.with_borrow_mut(|joint| {
+                joint.clear();
+                slices.iter().for_each(|slice| joint.extend_from_slice(slice));
+                self.poll_write(context, joint)
+            });
         }
         let result = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.note_write(&result);

@@ -124,7 +124,7 @@ impl Stream {
         }
         if let Some(requests) = shared.requests.get() {
             let limit = shared.rules.body;
-            let body = Arriving::new(Received(incoming), shared.settings.client_stall_timeout, limit);
+            let mut body = Arriving::new(Received(incoming), shared.settings.client_stall_timeout, limit);
             let excess = body.excess();
             let origin = Origin { connection: Arc::clone(&self.client.connection), https };
             let request = requests::Request { head, body: Box::pin(body), origin, arrived };
