@@ -15,7 +15,7 @@ pub const TOKEN: &str = "{token}";
 /// The header in which an application may say who answers.
 const WORKER_HEADER: &str = "x-worker";
 /// How long an answer may take.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 /// Between two pieces of a request that is sent slowly.
 const TRICKLE_PAUSE: Duration = Duration::from_millis(40);
 /// How many pieces that are.

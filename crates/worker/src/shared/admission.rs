@@ -55,7 +55,8 @@ impl Shared {
     /// long call, for which they might have to wait. The waker hears of a change.
     fn may_accept(&self, number: usize, waker: &Waker) -> bool {
         let has_room = self.open.borrow().len() < self.settings.worker_connections;
-        let mut may = self.is_idle() && has_room && !self.is_ahead();
+        let is_ahead = has_room && self.is_ahead();
+        let mut may = self.is_idle() && has_room && !is_ahead;
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
             if !may && has_room && waiting.allowance > 0 && !self.is_held() {
                 waiting.allowance -= 1;
@@ -118,11 +119,14 @@ impl Shared {
         if held_back { Poll::Pending } else { Poll::Ready(take()) }
     }
 
-    /// Lets one connection in that was passed on, if its turn has come before those that wait here, and there is one. To be called
-    /// from within the runtime, while no call is in progress and none waits.
+    /// Lets one connection in that was passed on, if its turn has come before those that wait here, there is one, and no other worker
+    /// has fewer. To be called from within the runtime, while no call is in progress and none waits.
     pub(crate) fn lets_passed_in(&self) -> bool {
         let due = self.handover.as_ref().is_some_and(Handover::is_turn_of_passed);
-        if due && let Some(waiting) = self.acceptors.borrow_mut().get_mut(&TAKEOVER) {
+        if due
+            && !self.is_ahead()
+            && let Some(waiting) = self.acceptors.borrow_mut().get_mut(&TAKEOVER)
+        {
             waiting.allowance = waiting.allowance.max(1);
             waiting.waker.as_ref().map(Waker::wake_by_ref).is_some()
         } else {
