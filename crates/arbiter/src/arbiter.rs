@@ -21,6 +21,7 @@ use ferricorn_unix::title::Title;
 use ferricorn_unix::{descriptor, poll};
 
 use crate::backoff::Backoff;
+use crate::database::DatabaseWatch;
 use crate::forward::Forward;
 use crate::generation::{Generation, GenerationId, LeavingMold};
 use crate::given_up::GivenUp;
@@ -66,6 +67,7 @@ pub(crate) struct Arbiter {
     pub(crate) statsd: Option<Statsd>,
     pub(crate) scoreboard: Scoreboard,
     pub(crate) memory_events: MemoryEvents,
+    pub(crate) database_watch: DatabaseWatch,
     reports: Reports,
     /// The write end of the workers' pipe; handed to molds.
     pub(crate) events_for_workers: OwnedFd,
@@ -154,6 +156,7 @@ impl Arbiter {
             signals: Signals::install()?,
             scoreboard,
             memory_events: MemoryEvents::of_this_process(),
+            database_watch: DatabaseWatch::default(),
             reports: Reports::new(events_read),
             events_for_workers: events_write,
             life_for_workers: life_read,
@@ -214,6 +217,7 @@ impl Arbiter {
                     self.look_for_promotion()?;
                     self.replace_what_is_due();
                     self.measure_backlog()?;
+                    self.watch_database();
                 }
                 self.press_leaving_molds()?;
                 // Before the workers that they announce.

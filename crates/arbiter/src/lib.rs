@@ -9,6 +9,7 @@
 //! - `farewells`: molds that were told to leave, and may still have something to say
 //! - `forward`: the way of the master's log lines to a logger in the application's language
 //! - `memory_events`: whether the kernel has killed for want of memory
+//! - `database`: what the log says of the workers' database pools
 //! - `metrics`: what the master tells a statsd server
 //! - `orders`: what molds are told besides forking: hooks to call, workers that come and go
 //! - `reaping`: what the end of a worker or a mold means
@@ -23,6 +24,7 @@
 
 pub mod arbiter;
 mod backoff;
+mod database;
 mod farewells;
 mod forward;
 mod generation;

@@ -54,6 +54,7 @@ impl Arbiter {
             return Ok(());
         };
         self.log_ending(&worker, ending);
+        self.forget_database(worker.slot);
         self.scoreboard.forget_connections(worker.slot);
         self.tell_of_end(worker.member(), !self.ends_the_start(&worker, ending));
         if self.stopping.is_some() || worker.duty == Duty::Retiring {

@@ -51,6 +51,8 @@ impl Arbiter {
         if !self.hand_over_to_successor() {
             notify("STOPPING=1\n");
         }
+        // While they still have connections.
+        self.watch_database();
         let grace = self.settings().map_or(DEFAULT_GRACE, |settings| settings.graceful_timeout);
         let stopping = Stopping { deadline: now + grace, quick };
         self.exit.get_or_insert(0);
@@ -137,6 +139,7 @@ impl Arbiter {
     /// The last words, and the last hook: its mold is let go when it has returned.
     fn say_farewell(&mut self) {
         self.has_said_farewell = true;
+        self.end_database_watch();
         match self.halted {
             Some(reason) => {
                 log::error!("Shutting down: Master");

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Raised with every change of a message: a reload may start a mold of another version of this
 /// program, and two that do not understand each other must part with a clear word.
-pub const PROTOCOL: u32 = 8;
+pub const PROTOCOL: u32 = 9;
 
 /// The environment variable that tells a process it is a mold, and the number of its socket.
 pub const MOLD_VARIABLE: &str = "FERRICORN_MOLD";

@@ -19,6 +19,7 @@ use crate::connect::connect;
 use crate::driver::Driver;
 use crate::failure::{Failure, in_words};
 use crate::lease::Answer;
+use crate::measures::Measures;
 use crate::options::{Host, Options, SslMode};
 use crate::outage::Outage;
 use crate::role::{self, Role};
@@ -40,6 +41,8 @@ pub struct Connection {
     pub(crate) journal: SharedJournal,
     pub(crate) notices: Notices,
     pub(crate) options: Arc<Options>,
+    /// How long its statements took is told there.
+    pub(crate) measures: Arc<Measures>,
     /// Where it leads.
     pub(crate) place: Host,
     /// With how much TLS it was made.
@@ -77,6 +80,7 @@ impl Connection {
             journal,
             notices,
             options,
+            measures: Arc::default(),
             place,
             sslmode,
             last_used: Instant::now(),
@@ -227,6 +231,7 @@ impl Notices {
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     pub(crate) options: Arc<Options>,
+    pub(crate) measures: Arc<Measures>,
     /// A change is logged, each failure is not.
     pub(crate) outage: Arc<Outage>,
     pub(crate) room: Arc<Room>,
@@ -245,7 +250,11 @@ impl Manager for Connector {
         let began = Instant::now();
         // Apart: whoever takes a connection that is there does not carry the state of making one, TLS and all.
         let made = Box::pin(connect(&self.options)).await;
-        let mut made = made.map(|connection| Connection { _place: Some(place), ..connection });
+        let mut made = made.map(|connection| Connection {
+            _place: Some(place),
+            measures: Arc::clone(&self.measures),
+            ..connection
+        });
         if let Ok(connection) = &mut made
             && let Some(part) = server::part()
             && part.board.looks_first()

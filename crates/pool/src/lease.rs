@@ -88,14 +88,12 @@ impl Lease {
     /// and values come as text, whatever their type is.
     pub async fn query(&mut self, opening: Option<&str>, statement: &str) -> Result<Answer, Failure> {
         self.begin();
-        let measured = server::board().map(|board| (board, Instant::now()));
+        let began = Instant::now();
         let (answered, ahead) = match opening {
             Some(opening) => self.open_and_answer(opening, statement).await,
             None => (self.connection().read_answer(statement).await, 0),
         };
-        if let Some((board, began)) = measured {
-            board.ran(began.elapsed(), answered.is_err());
-        }
+        self.connection().measures.ran(began.elapsed(), answered.is_err());
         self.note_end(&answered);
         answered.map_err(|error| self.translate(error, ahead))
     }

@@ -7,7 +7,7 @@
 //! - [`pool`]: lends connections: [`Pool`], [`Status`]
 //! - `room`: how many connections all pools of the process have together
 //! - [`lease`]: a connection on loan, and what its transaction is in: [`Lease`]
-//! - `measured`: statements that are counted, and logged when they are slow
+//! - `measured`: statements that are counted, and logged when they are slow; [`Measured`]: how long they took (`measures`)
 //! - [`statement`]: what a statement is, as far as one must know before it is sent
 //! - `connection`: one connection, as deadpool sees it; `connect`: how it is made; `socket`, `tls`: over what; `channel`: what
 //!   a password is bound to
@@ -29,6 +29,7 @@ pub mod home;
 mod keeper;
 pub mod lease;
 mod measured;
+mod measures;
 pub mod options;
 mod outage;
 pub mod pool;
@@ -46,6 +47,7 @@ pub use connection::Connection;
 pub use deadpool_postgres;
 pub use failure::Failure;
 pub use lease::{Answer, Lease};
+pub use measures::Measured;
 pub use options::{Options, PoolMode};
 pub use pool::{Place, Pool, Status};
 pub use tap::{Column, Transaction};

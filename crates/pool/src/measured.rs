@@ -9,7 +9,6 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row};
 
 use crate::connection::Connection;
-use crate::server;
 
 /// Of a statement in the log, in characters.
 const LONGEST: usize = 2000;
@@ -53,9 +52,7 @@ impl Connection {
         let ended = work.await;
         self.unsure.store(was_unsure, Ordering::Relaxed);
         let took = began.elapsed();
-        if let Some(board) = server::board() {
-            board.ran(took, ended.is_err());
-        }
+        self.measures.ran(took, ended.is_err());
         if self.options.slow_query.is_some_and(|threshold| took >= threshold) {
             log::warn!("{}", slow(took, caller, statement));
         }

@@ -106,6 +106,8 @@ pub struct Options {
     pub slow_query: Option<Duration>,
     /// Whether every connection's life is logged.
     pub logs_pool: bool,
+    /// Whether the server's log says now and then how its pools do.
+    pub monitored: bool,
 }
 
 impl fmt::Debug for Options {

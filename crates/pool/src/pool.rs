@@ -17,6 +17,7 @@ use crate::connection::{Connection, Connector};
 use crate::failure::{Exhausted, Failure};
 use crate::keeper;
 use crate::lease::Lease;
+use crate::measures::Measured;
 use crate::options::Options;
 use crate::room::Room;
 use crate::server;
@@ -128,7 +129,13 @@ impl Pool {
     pub fn new(options: Options) -> Self {
         let allowance = Arc::new(Semaphore::new(options.pool_max));
         let room = Arc::new(Room::new(options.pool_max));
-        let connector = Connector { options: Arc::new(options), outage: Arc::default(), room };
+        if options.monitored
+            && let Some(board) = server::board()
+        {
+            board.watch();
+        }
+        let (options, measures, outage) = (Arc::new(options), Arc::default(), Arc::default());
+        let connector = Connector { options, measures, outage, room };
         Self::build(connector, allowance, Arc::default())
     }
 
@@ -165,9 +172,7 @@ impl Pool {
         let allowance = self.admit().await?;
         match self.get().await {
             Ok(connection) => {
-                if let Some(board) = server::board() {
-                    board.acquired(began.elapsed());
-                }
+                inner.connections.manager().measures.acquired(began.elapsed());
                 let canceller = Canceller::of(&connection);
                 let number = inner.books.lend(place, canceller.clone());
                 Ok(Lease::new(connection, allowance, Arc::clone(&inner.books), number, canceller))
@@ -193,6 +198,7 @@ impl Pool {
             };
             let waited = began.elapsed();
             if waited >= self.0.options.pool_timeout {
+                note_timeout();
                 return Err(Failure::OverLimit { waited, limit });
             }
             // Which of the two it was shows in the next round.
@@ -206,13 +212,17 @@ impl Pool {
             return Ok(permit);
         }
         let began = Instant::now();
-        inner.books.waiting.fetch_add(1, Ordering::Relaxed);
+        let others = inner.books.waiting.fetch_add(1, Ordering::Relaxed);
+        if let Some(board) = server::board() {
+            board.waits(others + 1);
+        }
         let waited = timeout(inner.options.pool_timeout, Arc::clone(&inner.allowance).acquire_owned()).await;
         inner.books.waiting.fetch_sub(1, Ordering::Relaxed);
         match waited {
             Ok(Ok(permit)) => Ok(permit),
             _ => {
                 inner.books.failures.fetch_add(1, Ordering::Relaxed);
+                note_timeout();
                 Err(self.exhausted(began.elapsed()))
             }
         }
@@ -295,6 +305,11 @@ impl Pool {
         }
     }
 
+    /// How long connections were waited for and statements took so far, in all pools of this process to the same database.
+    pub fn measured(&self) -> Measured {
+        self.0.connections.manager().measures.read()
+    }
+
     /// How it is.
     pub fn status(&self) -> Status {
         let status = self.0.connections.status();
@@ -309,6 +324,13 @@ impl Pool {
             leases: books.leases.load(Ordering::Relaxed),
             failures: books.failures.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// A connection was waited for in vain.
+fn note_timeout() {
+    if let Some(board) = server::board() {
+        board.timed_out();
     }
 }
 

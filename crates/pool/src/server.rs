@@ -28,6 +28,12 @@ pub trait Board: Send + Sync + Debug {
     fn must_yield(&self) -> bool;
     /// How the pool is.
     fn show(&self, status: Status);
+    /// The server's log is to say how its pools do.
+    fn watch(&self);
+    /// So many wait for a connection now.
+    fn waits(&self, number: u64);
+    /// Somebody has waited for one in vain.
+    fn timed_out(&self);
     /// A connection was waited for so long.
     fn acquired(&self, waited: Duration);
     /// A statement took so long.

@@ -141,6 +141,18 @@ impl Board for SlotBoard {
         self.own().show(Gauges { size, lent, waiting });
     }
 
+    fn watch(&self) {
+        self.own().watch();
+    }
+
+    fn waits(&self, number: u64) {
+        self.own().waits(number);
+    }
+
+    fn timed_out(&self) {
+        self.own().timed_out();
+    }
+
     fn acquired(&self, waited: Duration) {
         self.own().acquired(waited);
     }

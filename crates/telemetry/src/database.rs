@@ -3,10 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counts by how long something took: below 16 µs, below 32 µs, and so on, each twice the one before; the last has no end.
-pub const BUCKETS: usize = 16;
-/// The end of the first bucket.
-const FIRST: Duration = Duration::from_micros(16);
+use ferricorn_unix::durations::{self, BUCKETS, Durations};
 
 // Words of the part.
 const OPEN: usize = 0;
@@ -15,11 +12,62 @@ const LENT: usize = 2;
 const WAITING: usize = 3;
 const STATEMENTS: usize = 4;
 const FAILURES: usize = 5;
-const ACQUIRE: usize = 6;
+const TIMEOUTS: usize = 6;
+/// The most since the master has asked last.
+const MOST_OPEN: usize = 7;
+/// Likewise.
+const MOST_WAITING: usize = 8;
+/// Whether the master is to ask.
+const WATCHED: usize = 9;
+const ACQUIRE: usize = 10;
 const QUERY: usize = ACQUIRE + BUCKETS;
 
 /// How many there are.
 pub(crate) const WORDS: usize = QUERY + BUCKETS;
+
+/// What has happened since a worker began, or between two moments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Statements.
+    pub statements: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Connections that were waited for in vain.
+    pub timeouts: u64,
+    /// How long connections were waited for.
+    pub acquire: Durations,
+    /// How long statements took.
+    pub query: Durations,
+}
+
+impl Counts {
+    /// What has happened since then.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            statements: self.statements.saturating_sub(earlier.statements),
+            failures: self.failures.saturating_sub(earlier.failures),
+            timeouts: self.timeouts.saturating_sub(earlier.timeouts),
+            acquire: self.acquire.since(&earlier.acquire),
+            query: self.query.since(&earlier.query),
+        }
+    }
+
+    /// Both together.
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            statements: self.statements + other.statements,
+            failures: self.failures + other.failures,
+            timeouts: self.timeouts + other.timeouts,
+            acquire: self.acquire.and(&other.acquire),
+            query: self.query.and(&other.query),
+        }
+    }
+
+    /// Whether nothing has happened.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// What a worker's pool looks like at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +90,7 @@ impl<'a> Database<'a> {
     }
 
     pub(crate) fn forget(&self) {
-        for word in [OPEN, SIZE, LENT, WAITING] {
+        for word in [OPEN, SIZE, LENT, WAITING, WATCHED] {
             self.0[word].store(0, Ordering::Relaxed);
         }
     }
@@ -54,7 +102,8 @@ impl<'a> Database<'a> {
 
     /// One more of them.
     pub fn opens(&self) {
-        self.0[OPEN].fetch_add(1, Ordering::AcqRel);
+        let others = self.0[OPEN].fetch_add(1, Ordering::AcqRel);
+        self.0[MOST_OPEN].fetch_max(others + 1, Ordering::Relaxed);
     }
 
     /// One less.
@@ -75,37 +124,55 @@ impl<'a> Database<'a> {
         }
     }
 
+    /// The master is to watch this worker's pool.
+    pub fn watch(&self) {
+        self.0[WATCHED].store(1, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub fn is_watched(&self) -> bool {
+        self.0[WATCHED].load(Ordering::Relaxed) != 0
+    }
+
+    /// So many wait for a connection now.
+    pub fn waits(&self, number: u64) {
+        self.0[MOST_WAITING].fetch_max(number, Ordering::Relaxed);
+    }
+
+    /// The most connections, and the most who waited for one, since this was asked last.
+    pub fn take_most(&self) -> (u64, u64) {
+        let most = self.0[MOST_OPEN].swap(self.open(), Ordering::Relaxed);
+        (most, self.0[MOST_WAITING].swap(0, Ordering::Relaxed))
+    }
+
+    /// A connection was waited for in vain.
+    pub fn timed_out(&self) {
+        self.0[TIMEOUTS].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A connection was waited for so long.
     pub fn acquired(&self, waited: Duration) {
-        self.0[ACQUIRE + bucket(waited)].fetch_add(1, Ordering::Relaxed);
+        durations::count(&self.0[ACQUIRE..QUERY], waited);
     }
 
     /// A statement took so long.
     pub fn ran(&self, took: Duration, failed: bool) {
-        self.0[QUERY + bucket(took)].fetch_add(1, Ordering::Relaxed);
+        durations::count(&self.0[QUERY..], took);
         self.0[STATEMENTS].fetch_add(1, Ordering::Relaxed);
         self.0[FAILURES].fetch_add(u64::from(failed), Ordering::Relaxed);
     }
 
-    /// Statements, and those that failed.
-    pub fn statements(&self) -> (u64, u64) {
-        (self.0[STATEMENTS].load(Ordering::Relaxed), self.0[FAILURES].load(Ordering::Relaxed))
+    /// What has happened so far.
+    pub fn counts(&self) -> Counts {
+        let word = |at: usize| self.0[at].load(Ordering::Relaxed);
+        Counts {
+            statements: word(STATEMENTS),
+            failures: word(FAILURES),
+            timeouts: word(TIMEOUTS),
+            acquire: Durations::read(&self.0[ACQUIRE..QUERY]),
+            query: Durations::read(&self.0[QUERY..]),
+        }
     }
-
-    /// How long connections were waited for, by bucket.
-    pub fn acquire_times(&self) -> [u64; BUCKETS] {
-        std::array::from_fn(|at| self.0[ACQUIRE + at].load(Ordering::Relaxed))
-    }
-
-    /// How long statements took, by bucket.
-    pub fn query_times(&self) -> [u64; BUCKETS] {
-        std::array::from_fn(|at| self.0[QUERY + at].load(Ordering::Relaxed))
-    }
-}
-
-fn bucket(time: Duration) -> usize {
-    let doublings = (time.as_micros() / FIRST.as_micros()).checked_ilog2().map_or(0, |power| power as usize + 1);
-    doublings.min(BUCKETS - 1)
 }
 
 #[cfg(test)]
@@ -113,16 +180,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_counted_where_they_belong() {
-        let places = [0, 15, 16, 31, 32, 1000, 10_000_000].map(|micros| bucket(Duration::from_micros(micros)));
-        assert_eq!(places, [0, 0, 1, 1, 2, 6, 15]);
+    fn what_a_worker_does_is_seen_and_what_it_had_is_forgotten() {
         let words: Vec<AtomicU64> = (0..WORDS).map(|_| AtomicU64::new(0)).collect();
         let database = Database::new(&words);
         database.opens();
         database.ran(Duration::from_micros(20), true);
         database.show(Gauges { size: 3, lent: 2, waiting: 1 });
-        assert_eq!((database.open(), database.statements(), database.query_times()[1]), (1, (1, 1), 1));
+        let counts = database.counts();
+        assert_eq!((database.open(), counts.statements, counts.failures), (1, 1, 1));
+        assert_eq!((counts.query.number(), counts.acquire.number()), (1, 0));
         database.forget();
         assert_eq!((database.open(), database.gauges()), (0, Gauges::default()));
+        assert_eq!(database.counts(), counts);
+    }
+
+    #[test]
+    fn the_most_is_of_the_time_since_it_was_asked_for() {
+        let words: Vec<AtomicU64> = (0..WORDS).map(|_| AtomicU64::new(0)).collect();
+        let database = Database::new(&words);
+        database.opens();
+        database.opens();
+        database.closes();
+        database.waits(3);
+        database.waits(2);
+        assert_eq!(database.take_most(), (2, 3));
+        assert_eq!(database.take_most(), (1, 0));
     }
 }

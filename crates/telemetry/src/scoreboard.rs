@@ -24,7 +24,7 @@ const DATABASE_SEEN: usize = 3;
 const CONNECTION_NEEDED: usize = 4;
 const SLOTS_USED: usize = 5;
 
-const SLOT_WORDS: usize = 80;
+const SLOT_WORDS: usize = 96;
 
 // Words of a slot.
 const HEARTBEAT: usize = 0;
@@ -155,7 +155,7 @@ impl Scoreboard {
     }
 
     /// The slots that any worker has ever had.
-    fn used(&self) -> impl Iterator<Item = Slot> {
+    pub fn used(&self) -> impl Iterator<Item = Slot> {
         (0..self.0.words()[SLOTS_USED].load(Ordering::Relaxed) as u32).map(Slot)
     }
 

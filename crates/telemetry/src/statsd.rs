@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use ferricorn_settings::{Settings, StatsdAddress};
 
+use crate::database::Counts;
+
 /// A way to a statsd server.
 #[derive(Debug)]
 pub struct Statsd {
@@ -84,6 +86,24 @@ impl Statsd {
     /// A call has taken too long.
     pub fn request_timeout(&self) {
         self.count("ferricorn.request_timeouts");
+    }
+
+    /// What all workers' database pools have done since this was sent last, and how many connections they have.
+    pub fn database(&self, counts: &Counts, open: u64, idle: u64) {
+        let numbers = [("queries", counts.statements), ("errors", counts.failures), ("pool_timeouts", counts.timeouts)];
+        for (name, number) in numbers {
+            self.send(&format!("ferricorn.db.{name}"), format_args!("{number}|c"));
+        }
+        for (name, number) in [("connections", open), ("connections.idle", idle)] {
+            self.send(&format!("ferricorn.db.{name}"), format_args!("{number}|g"));
+        }
+        for (name, times) in [("query", counts.query), ("acquire", counts.acquire)] {
+            for (share, quantile) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
+                if let Some(time) = times.quantile(quantile) {
+                    self.send(&format!("ferricorn.db.{name}.{share}"), format_args!("{}|g", milliseconds(time)));
+                }
+            }
+        }
     }
 
     fn count(&self, name: &str) {

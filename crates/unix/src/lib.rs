@@ -12,6 +12,7 @@
 //! - [`clock`]: a clock that all processes read alike
 //! - [`credentials`]: giving up privileges
 //! - [`daemon`]: leaving the terminal
+//! - [`durations`]: counts by how long something took, in words that processes may share
 //! - [`epoll`]: waiting for many sockets at once
 //! - [`tcp`]: what the kernel knows of a TCP socket
 //! - [`thread`]: threads that no signal disturbs
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod credentials;
 pub mod daemon;
 pub mod descriptor;
+pub mod durations;
 pub mod environment;
 pub mod epoll;
 pub mod listener;

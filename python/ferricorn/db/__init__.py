@@ -145,5 +145,9 @@ class get_db_connection:  # noqa: N801 - a function to those who use it
 
 
 def status() -> list[dict[str, Any]]:
-    """Return how this process's pools are, one dict for each database: size, idle, lent, waiting, ..."""
+    """Return how this process's pools are, one dict for each database.
+
+    `size`, `idle`, `lent`, `waiting`: connections now. `leases`, `failures`, `queries`, `errors`: how many so far.
+    `acquire_p50_ms`, `query_p99_ms` and so on: how long connections were waited for and statements took, in milliseconds.
+    """
     return _db.status()

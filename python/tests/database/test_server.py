@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from .services import PASSWORD, Bouncer, Cluster, Service
 from .serving import APPLICATION, Serving
 
-pytest.importorskip("ferricorn.db")
+db = pytest.importorskip("ferricorn.db")
 
 # Threads or not: the two ways in which a worker calls an application.
 KINDS = pytest.mark.parametrize("kind", ["", "--threads 3"], ids=["sync", "gthread"])
@@ -310,3 +312,80 @@ def test_settings_from_toml(cluster: Cluster) -> None:
     with serving as server:
         assert server.get("/pid")[0] == 200
         assert "'max_size': 3" in server.get("/status")[1]
+
+
+def numbers(line: str) -> dict[str, int]:
+    """What a line about the pools says of how often something happened."""
+    return {name: int(number) for name, number in re.findall(r"(queries|errors|pool timeouts) (\d+)", line)}
+
+
+@KINDS
+def test_monitoring_says_what_all_workers_have_done(cluster: Cluster, kind: str) -> None:
+    """Statements of a worker that is gone count as well, and none counts twice; the last line comes with the end."""
+    words = ["--workers", "2", *kind.split(), "--log-level", "info"]
+    settings = {"ENABLE_PERFORMANCE_MONITORING": "true", "DB_POOL_MAX": "1", "DB_POOL_TIMEOUT": "1"}
+    with Serving(cluster.url(), *words, **settings) as server:
+        for _ in range(7):
+            assert server.get("/pid")[0] == 200
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_until("both are new", lambda: len(server.lines("Booting worker")) == 4)
+        for _ in range(5):
+            assert server.get("/count")[0] == 200
+        assert server.get("/fail")[0] == 503
+        assert server.get("/nested")[0] == 503
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        [line] = server.lines("Database, last")
+    assert "[INFO]" in line and "query times p50 0." in line and " ms, p99 " in line
+    # The rollback of /fail is nobody's statement.
+    assert numbers(line) == {"queries": 7 + 5 + 1, "errors": 1, "pool timeouts": 1}
+    assert re.search(r"acquire times p50 \d+\.\d\d ms, p95", line)
+    most = re.search(r"connections \d+ open, \d+ idle, at most (\d)", line)
+    assert most and 1 <= int(most[1]) <= 4
+    assert line.endswith("waiting in one worker at most 1")
+
+
+@pytest.mark.parametrize("settings", [{}, {"ENABLE_PERFORMANCE_MONITORING": "off"}, {"ENABLE_PERFORMANCE_MONITORING": "1"}])
+def test_no_line_without_monitoring_or_without_traffic(cluster: Cluster, settings: dict[str, str]) -> None:
+    with Serving(cluster.url(), "--log-level", "debug", **settings) as server:
+        if settings.get("ENABLE_PERFORMANCE_MONITORING") != "1":
+            assert server.get("/pid")[0] == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        assert server.lines("Shutting down: Master") and not server.lines("Database, last")
+
+
+def test_monitoring_for_statsd(cluster: Cluster) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
+        statsd.bind(("127.0.0.1", 0))
+        statsd.settimeout(10)
+        place = f"127.0.0.1:{statsd.getsockname()[1]}"
+        with Serving(cluster.url(), "--statsd-host", place, ENABLE_PERFORMANCE_MONITORING="on") as server:
+            assert server.get("/pid")[0] == 200
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(20) == 0
+        heard = {}
+        while "ferricorn.db.acquire.p99" not in heard:
+            name, _, value = statsd.recv(1024).decode().partition(":")
+            heard[name] = value
+    assert heard["ferricorn.db.queries"] == "1|c" and heard["ferricorn.db.errors"] == "0|c"
+    assert re.fullmatch(r"[\d.]+\|g", heard["ferricorn.db.query.p50"])
+    assert {"ferricorn.db.connections", "ferricorn.db.connections.idle", "ferricorn.db.pool_timeouts"} <= heard.keys()
+
+
+def test_status_of_a_script_has_what_was_measured(cluster: Cluster) -> None:
+    connection = db.connect(cluster.url(), application_name="measured")
+    connection.autocommit = True
+    fresh = db.status()[-1]
+    assert (fresh["queries"], fresh["query_p50_ms"]) == (0, None)
+    cursor = connection.cursor()
+    cursor.execute("SELECT pg_sleep(0.05)")
+    for _ in range(8):
+        cursor.execute("SELECT 1")
+    with pytest.raises(db.Error):
+        cursor.execute("SELECT 1/0")
+    connection.close()
+    status = db.status()[-1]
+    assert (status["leases"], status["queries"], status["errors"]) == (1, 10, 1)
+    assert status["query_p99_ms"] > 30 > status["query_p50_ms"] > 0
+    assert status["acquire_p50_ms"] > 0

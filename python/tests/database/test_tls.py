@@ -110,6 +110,23 @@ def test_usual_place_of_the_authorities(module: Any, secured: SecuredCluster, em
     refused(module, secured, str(usual), sslmode="require", application_name="usual")
 
 
+def test_preferred_tls_with_authorities_that_do_not_vouch(
+    module: Any, secured: SecuredCluster, empty_home: Path, tmp_path: Path
+) -> None:
+    """libpq asks them, and goes on without TLS; we go on with it. With `require` both go no further."""
+    usual = empty_home / ".postgresql" / "root.crt"
+    trustme.CA().cert_pem.write_to_path(usual)
+    named = tmp_path / "named.crt"
+    trustme.CA().cert_pem.write_to_path(named)
+    for said in ({"application_name": "preferred"}, {"sslrootcert": named}):
+        if module is db:
+            assert ask(module, secured, sslmode="prefer", **said) is True
+        else:
+            with pytest.raises(module.OperationalError, match="certificate verify failed(?s:.)*no encryption"):
+                ask(module, secured, sslmode="prefer", **said)
+        refused(module, secured, str(said.get("sslrootcert", usual)), sslmode="require", **said)
+
+
 @pytest.mark.parametrize("content", [None, "nothing of this kind"], ids=["absent", "nonsense"])
 def test_file_of_authorities_that_is_none(
     module: Any, secured: SecuredCluster, tmp_path: Path, content: str | None

@@ -142,6 +142,6 @@ pub const SETTINGS: &[Setting] = &[
         name: "performance_monitoring",
         variable: "ENABLE_PERFORMANCE_MONITORING",
         default: "false",
-        meaning: "Taken, and without effect: how long connections are waited for and statements take is always measured.",
+        meaning: "Log how the pools of all workers do, once a minute and at the end: statements, errors, how long they took and connections were waited for.",
     },
 ];

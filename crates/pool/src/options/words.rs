@@ -139,9 +139,8 @@ impl Words {
                 .filter(|milliseconds| *milliseconds > 0)
                 .map(Duration::from_millis),
             logs_pool: self.switch("pool_logging")?,
+            monitored: self.switch("performance_monitoring")?,
         };
-        // It has nothing to switch; a value that makes no sense is refused all the same.
-        self.switch("performance_monitoring")?;
         match self.0.into_iter().next() {
             None => Ok(options),
             Some((name, _)) => Err(format!("invalid dsn: invalid connection option \"{name}\"")),

@@ -15,7 +15,7 @@ use ferricorn_pool::home::{Home, at_most, turn};
 use ferricorn_pool::options::SETTINGS;
 use ferricorn_pool::role::{self, Role};
 use ferricorn_pool::server;
-use ferricorn_pool::{Options, Pool};
+use ferricorn_pool::{Measured, Options, Pool};
 use ferricorn_unix::process::ProcessId;
 use ferricorn_unix::thread::spawn_undisturbed;
 use pyo3::prelude::*;
@@ -144,9 +144,23 @@ pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         dict.set_item("waiting", pumped.waiting)?;
         dict.set_item("leases", pumped.leases)?;
         dict.set_item("failures", pumped.failures)?;
+        measured(&dict, &pools.pumped.measured())?;
         list.append(dict)?;
     }
     Ok(list)
+}
+
+/// What was measured; times in milliseconds, None where there are none yet.
+fn measured(dict: &Bound<'_, PyDict>, measured: &Measured) -> PyResult<()> {
+    dict.set_item("queries", measured.query.number())?;
+    dict.set_item("errors", measured.errors)?;
+    for (what, times) in [("acquire", measured.acquire), ("query", measured.query)] {
+        for (name, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
+            let milliseconds = times.quantile(share).map(|time| time.as_secs_f64() * 1000.0);
+            dict.set_item(format!("{what}_{name}_ms"), milliseconds)?;
+        }
+    }
+    Ok(())
 }
 
 /// A connection string's keywords and values.
