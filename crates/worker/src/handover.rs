@@ -111,8 +111,11 @@ impl Handover {
         let (standing, waker) = self.line.borrow_mut().pop_front().unzip();
         // Whoever had the turn before and has not used it is gone.
         self.turn.replace(standing);
-        self.own_turns.set(self.own_turns.get() + 1);
-        waker.map(Waker::wake).is_some()
+        let had_turn = waker.map(Waker::wake).is_some();
+        if had_turn {
+            self.own_turns.set(self.own_turns.get() + 1);
+        }
+        had_turn
     }
 
     /// Whether the next turn is not for those who wait here. A worker that always has some is never idle, and so are all, if there is
@@ -162,6 +165,7 @@ mod tests {
     use ferricorn_unix::channel::Channel;
 
     use super::*;
+    use crate::standing::tests::standing;
 
     #[test]
     fn those_passed_on_have_a_turn_after_some_of_those_who_wait_here() {
@@ -170,11 +174,15 @@ mod tests {
         let handover = Handover::new(Roster::new(give, 2, 1), Posts::new(1, false));
         let is_turn_of_passed_after = |own| {
             for _ in 0..own {
-                handover.call_next();
+                handover.withhold(&Arc::new(standing()), Waker::noop());
+                assert!(handover.call_next());
             }
             handover.is_turn_of_passed()
         };
-        assert!(!is_turn_of_passed_after(OWN_TURNS - 1));
+        for _ in 0..OWN_TURNS {
+            assert!(!handover.call_next());
+        }
+        assert!(!is_turn_of_passed_after(OWN_TURNS - 1), "a turn is only had by somebody");
         assert!(is_turn_of_passed_after(1));
         assert!(!handover.is_turn_of_passed(), "it has been had");
         take.receive().unwrap();

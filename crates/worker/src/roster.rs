@@ -115,11 +115,9 @@ impl Roster {
         }
         self.pass_on_with(&mut self.books(), standing)
     }
-}
 
-/// All workers' side.
-impl Roster {
-    /// Whether somebody waits in the queue. If it cannot be asked, whoever does is let in when the worker is idle, or at a tick.
+    /// Whether somebody waits in the queue, whichever worker has passed him on. If it cannot be asked, whoever does is let in when
+    /// the worker is idle, or at a tick.
     pub(crate) fn has_passed_on(&self) -> bool {
         self.queue.has_unread().unwrap_or(false)
     }

@@ -83,7 +83,7 @@ impl Standing {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs::File;
     use std::path::PathBuf;
     use std::sync::OnceLock;
@@ -92,7 +92,8 @@ mod tests {
 
     use super::*;
 
-    fn standing() -> Standing {
+    /// Of a connection that leads nowhere.
+    pub(crate) fn standing() -> Standing {
         let peer = Peer::Unix(PathBuf::new());
         let socket = Box::new(File::open("/dev/null").unwrap());
         let (remote, local) = (peer.clone(), peer);

@@ -55,8 +55,7 @@ impl Shared {
     /// long call, for which they might have to wait. The waker hears of a change.
     fn may_accept(&self, number: usize, waker: &Waker) -> bool {
         let has_room = self.open.borrow().len() < self.settings.worker_connections;
-        let is_ahead = has_room && self.is_ahead();
-        let mut may = self.is_idle() && has_room && !is_ahead;
+        let mut may = self.is_idle() && has_room && !self.is_ahead();
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
             if !may && has_room && waiting.allowance > 0 && !self.is_held() {
                 waiting.allowance -= 1;
