@@ -51,6 +51,12 @@ impl DatabaseWatch {
         }
     }
 
+    /// A worker has ended, and its slot still has what it has done: not for long, and not to be counted again.
+    fn forget(&mut self, board: &Scoreboard, slot: Slot) {
+        self.look_at(board, slot);
+        self.seen.remove(&slot);
+    }
+
     /// Looks at all workers: what they have done, and what their pools are like.
     fn look(&mut self, board: &Scoreboard) {
         let (mut open, mut lent, mut most_open) = (0, 0, 0);
@@ -99,13 +105,11 @@ struct Quantiles<'a>(&'a Durations);
 
 impl fmt::Display for Quantiles<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, share) in [("p50", 0.5), (", p95", 0.95), (", p99", 0.99)] {
-            match self.0.quantile(share) {
-                Some(time) => write!(formatter, "{name} {:.2} ms", time.as_secs_f64() * 1000.0)?,
-                None => write!(formatter, "{name} -")?,
-            }
-        }
-        Ok(())
+        let texts = self.0.usual_quantiles().map(|(name, time)| match time {
+            Some(time) => format!("{name} {:.2} ms", time.as_secs_f64() * 1000.0),
+            None => format!("{name} -"),
+        });
+        formatter.write_str(&texts.join(", "))
     }
 }
 
@@ -118,10 +122,9 @@ impl Arbiter {
         }
     }
 
-    /// A worker has ended, and its slot still has what it has done: not for long, and not to be counted again.
+    /// A worker has ended.
     pub(crate) fn forget_database(&mut self, slot: Slot) {
-        self.database_watch.look_at(&self.scoreboard, slot);
-        self.database_watch.seen.remove(&slot);
+        self.database_watch.forget(&self.scoreboard, slot);
     }
 
     /// The server ends, and all workers have.
@@ -153,8 +156,7 @@ mod tests {
         assert_eq!((watch.span.counts.statements, watch.span.counts.failures), (3, 1));
         // One ends, and another begins in its slot.
         board.database(Slot(0)).ran(Duration::from_millis(1), false);
-        watch.look_at(&board, Slot(0));
-        watch.seen.remove(&Slot(0));
+        watch.forget(&board, Slot(0));
         board.forget_connections(Slot(0));
         watch.look(&board);
         assert_eq!(watch.span.counts.statements, 4);

@@ -98,9 +98,9 @@ impl Statsd {
             self.send(&format!("ferricorn.db.{name}"), format_args!("{number}|g"));
         }
         for (name, times) in [("query", counts.query), ("acquire", counts.acquire)] {
-            for (share, quantile) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
-                if let Some(time) = times.quantile(quantile) {
-                    self.send(&format!("ferricorn.db.{name}.{share}"), format_args!("{}|g", milliseconds(time)));
+            for (quantile, time) in times.usual_quantiles() {
+                if let Some(time) = time {
+                    self.send(&format!("ferricorn.db.{name}.{quantile}"), format_args!("{}|g", milliseconds(time)));
                 }
             }
         }

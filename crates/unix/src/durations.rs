@@ -8,6 +8,8 @@ use std::time::Duration;
 pub const BUCKETS: usize = 20;
 /// The end of the first.
 const FIRST: Duration = Duration::from_micros(16);
+/// Those that people ask for.
+const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 
 /// Something took so long.
 pub fn count(words: &[AtomicU64], took: Duration) {
@@ -57,6 +59,11 @@ impl Durations {
             before += count;
         }
         None
+    }
+
+    /// The median and the two that tell of the slow ones, with the names they go by.
+    pub fn usual_quantiles(&self) -> [(&'static str, Option<Duration>); 3] {
+        QUANTILES.map(|(name, share)| (name, self.quantile(share)))
     }
 }
 

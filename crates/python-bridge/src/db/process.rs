@@ -155,9 +155,9 @@ fn measured(dict: &Bound<'_, PyDict>, measured: &Measured) -> PyResult<()> {
     dict.set_item("queries", measured.query.number())?;
     dict.set_item("errors", measured.errors)?;
     for (what, times) in [("acquire", measured.acquire), ("query", measured.query)] {
-        for (name, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
-            let milliseconds = times.quantile(share).map(|time| time.as_secs_f64() * 1000.0);
-            dict.set_item(format!("{what}_{name}_ms"), milliseconds)?;
+        for (quantile, time) in times.usual_quantiles() {
+            let milliseconds = time.map(|time| time.as_secs_f64() * 1000.0);
+            dict.set_item(format!("{what}_{quantile}_ms"), milliseconds)?;
         }
     }
     Ok(())
