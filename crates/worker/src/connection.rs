@@ -7,11 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use ferricorn_application::service;
 use ferricorn_application::{Body, Connection, Head, Request};
 use ferricorn_settings::Language;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
@@ -237,8 +240,12 @@ impl Client {
         https: bool,
         arrived: Option<Instant>,
     ) -> impl Future<Output = Answer> {
-        // How long it may be, the guard knows.
-        let body = Box::pin(Arriving::new(incoming, self.shared.settings.client_stall_timeout, u64::MAX));
+        let body: service::Incoming = match incoming.is_end_stream() {
+            // Most requests have none, and a box for this one needs no memory.
+            true => Box::pin(Empty::<Bytes>::new().map_err(|never| -> service::Failure { match never {} })),
+            // How long it may be, the guard knows.
+            false => Box::pin(Arriving::new(incoming, self.shared.settings.client_stall_timeout, u64::MAX)),
+        };
         let origin = service::Origin { connection: Arc::clone(&self.connection), https };
         requests::answer(&self.shared, requests, requests::Request { head, body, origin, arrived })
     }
