@@ -34,6 +34,7 @@ def load(
     seconds: int,
     *options: str,
     path: str = "/",
+    threads: int = 1,
     requests: str = "",
     under: Sequence[str] = (),
 ) -> dict[str, float]:
@@ -45,7 +46,7 @@ def load(
         script.write(requests + REPORT_SCRIPT)
         script.flush()
         command = [
-            *(*under, "wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", *options),
+            *(*under, "wrk", "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s", *options),
             *("--latency", "-s", script.name, f"http://127.0.0.1:{port}{path}"),
         ]
         run = subprocess.run(command, capture_output=True, text=True)
