@@ -50,12 +50,12 @@ impl Shared {
 
     /// Connections are taken only while no call runs and none waits, or a thread is idle: what this worker cannot
     /// serve now stays in the kernel's queue for a worker that can. Nor is it for the first that wakes to take all of a crowd
-    /// that comes at once. What still waits there when the sweeper ticks has found no such worker, and clients that came first
+    /// that comes at once; but whoever was passed on has a request and waits, and is for the first that is idle. What still waits there when the sweeper ticks has found no such worker, and clients that came first
     /// are not to be served alone for ever: as many as calls have ended since the last tick are taken all the same, but not into a
     /// long call, for which they might have to wait. The waker hears of a change.
     fn may_accept(&self, number: usize, waker: &Waker) -> bool {
         let has_room = self.open.borrow().len() < self.settings.worker_connections;
-        let mut may = self.is_idle() && has_room && !self.is_ahead();
+        let mut may = self.is_idle() && has_room && (number == TAKEOVER || !self.is_ahead());
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
             if !may && has_room && waiting.allowance > 0 && !self.is_held() {
                 waiting.allowance -= 1;
@@ -171,5 +171,54 @@ impl Shared {
                 waker.wake_by_ref();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::rc::Rc;
+
+    use ferricorn_settings::{Context, Layer, Origin, Value, resolve};
+    use ferricorn_telemetry::events::Reporter;
+    use ferricorn_telemetry::scoreboard::{Scoreboard, Slot, SlotWriter};
+    use ferricorn_unix::channel::Channel;
+
+    use super::super::{Activity, Open};
+    use super::*;
+    use crate::standing::tests::standing;
+
+    const LISTENER: usize = 0;
+
+    /// A sync worker that has `clients`, with its acceptors.
+    fn worker(slot: SlotWriter, clients: usize) -> Rc<Shared> {
+        let layer = Layer::new(Origin::CommandLine, vec![("workers".to_owned(), Value::Int(2))]);
+        let settings = resolve(&[layer], Some("app"), &Context::from_environment()).unwrap().settings;
+        let reporter = Reporter::new(File::open("/dev/null").unwrap().into());
+        let shared = Shared::new(settings, slot, reporter, None, None, Channel::pair().unwrap().0);
+        for number in 0..clients as u64 {
+            let open = Open { activity: Rc::new(Activity::default()), connection: standing().connection, task: None };
+            shared.open.borrow_mut().insert(number, open);
+        }
+        [LISTENER, TAKEOVER].into_iter().for_each(|number| shared.acceptor_begins(number));
+        shared
+    }
+
+    #[test]
+    fn a_crowd_is_divided_and_who_was_passed_on_waits_for_nobody() {
+        let board = Scoreboard::create(2).unwrap();
+        let [first, second] = [0, 1].map(|slot| {
+            board.clear(Slot(slot));
+            Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(slot))
+        });
+        let shared = worker(first, AHEAD + 1);
+        let may_accept = |number| shared.may_accept(number, Waker::noop());
+        assert!(may_accept(LISTENER), "nobody else is there");
+        second.show_clients(Some(0));
+        assert!(!may_accept(LISTENER), "the other one has fewer");
+        assert!(may_accept(TAKEOVER), "a request that is here is for the first that is idle");
+        shared.in_call.set(true);
+        assert!(!may_accept(TAKEOVER));
     }
 }
