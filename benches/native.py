@@ -117,7 +117,8 @@ def running(plan: Plan, name: str, path: str, environment: dict[str, str]) -> Ab
 def render(plan: Plan, results: Results) -> str:
     """The Markdown that docs/performance.md shows."""
     lines = [
-        f"{CONNECTIONS} connections of {CLIENT_THREADS} client threads; {os.cpu_count()} cores; rounds: {plan.rounds} of {plan.seconds} s.",
+        f"{CONNECTIONS} connections of {CLIENT_THREADS} client threads; {os.cpu_count()} cores;"
+        f" rounds: {plan.rounds} of {plan.seconds} s.",
         "",
         "| request | server | requests/s | of plain axum's (min to max) | p50 ms | p99 ms | memory MiB | errors |",
         "|---|---|--:|--:|--:|--:|--:|--:|",

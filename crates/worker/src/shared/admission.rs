@@ -50,9 +50,10 @@ impl Shared {
 
     /// Connections are taken only while no call runs and none waits, or a thread is idle: what this worker cannot
     /// serve now stays in the kernel's queue for a worker that can. Nor is it for the first that wakes to take all of a crowd
-    /// that comes at once; but whoever was passed on has a request and waits, and is for the first that is idle. What still waits there when the sweeper ticks has found no such worker, and clients that came first
-    /// are not to be served alone for ever: as many as calls have ended since the last tick are taken all the same, but not into a
-    /// long call, for which they might have to wait. The waker hears of a change.
+    /// that comes at once; but whoever was passed on has a request and waits, and is for the first that is idle. What still
+    /// waits there when the sweeper ticks has found no such worker, and clients that came first are not to be served alone for
+    /// ever: as many as calls have ended since the last tick are taken all the same, but not into a long call, for which they
+    /// might have to wait. The waker hears of a change.
     fn may_accept(&self, number: usize, waker: &Waker) -> bool {
         let has_room = self.open.borrow().len() < self.settings.worker_connections;
         let mut may = self.is_idle() && has_room && (number == TAKEOVER || !self.is_ahead());
