@@ -121,10 +121,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Crowded:
-    """One server, alone and beside the crowd."""
+    """One server, alone, beside the crowd, and alone again: what the machine itself makes of the same measurement."""
 
     alone: dict[str, float]
     beside: dict[str, float]
+    again: dict[str, float]
     kibibytes_per_connection: float
 
 
@@ -168,15 +169,17 @@ def measure(plan: Plan, contestant: Contestant, load: Load) -> dict[str, float]:
 
 
 def measure_crowd(plan: Plan, contestant: Contestant) -> Crowded:
-    """A fresh server with one worker, alone and beside many clients that want nothing yet."""
+    """A fresh server with one worker, before, beside and after many clients that want nothing yet."""
     with running(plan, contestant, 1) as server:
-        alone = ask(plan, server.port, LOADS[0].rate, "--slow-share", "0")
+        no_crowd = ["--slow-share", "0"]
+        alone = ask(plan, server.port, LOADS[0].rate, *no_crowd)
         before = memory_mebibytes(server.pid)
         sizes: list[float] = []
-        crowd = ["--slow-share", "0", "--idle", str(IDLE), "--dribbling", str(DRIBBLING), "--wait"]
+        crowd = [*no_crowd, "--idle", str(IDLE), "--dribbling", str(DRIBBLING), "--wait"]
         weigh = lambda: sizes.append(memory_mebibytes(server.pid))  # noqa: E731
         beside = ask(plan, server.port, LOADS[0].rate, *crowd, gathered=weigh)
-    return Crowded(alone, beside, (sizes[0] - before) * 1024 / (IDLE + DRIBBLING))
+        again = ask(plan, server.port, LOADS[0].rate, *no_crowd)
+    return Crowded(alone, beside, again, (sizes[0] - before) * 1024 / (IDLE + DRIBBLING))
 
 
 def running(plan: Plan, contestant: Contestant, workers: int) -> AbstractContextManager[Server]:
@@ -236,8 +239,9 @@ def render(
         f"One worker, {LOADS[0].rate}/s short requests, alone and beside {IDLE} idle connections and {DRIBBLING} clients that"
         " send a head byte by byte:",
         "",
-        "| server | p99 ms alone | p99 ms beside them | ratio | KiB per connection | of them kept | failed |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| server | p99 ms alone | p99 ms beside them | ratio (min to max) | alone again / alone (min to max)"
+        " | KiB per connection | of them kept | failed |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
         *(crowd_row(name, [results[name] for results in crowded]) for name in crowded[0]),
     ]
     return "\n".join(lines)
@@ -261,16 +265,23 @@ def row(name: str, first: str, results: list[dict[str, dict[str, float]]]) -> st
 
 def crowd_row(name: str, own: list[Crowded]) -> str:
     """The same for the second part."""
+    beside = [(result, result.beside) for result in own]
+    again = [(result, result.again) for result in own]
     cells = [
         name,
         f"{median(result.alone['p99'] for result in own):.2f}",
         f"{median(result.beside['p99'] for result in own):.2f}",
-        f"{median(result.beside['p99'] / result.alone['p99'] for result in own):.2f}",
+        *(spread([report["p99"] / result.alone["p99"] for result, report in pairs]) for pairs in (beside, again)),
         f"{median(result.kibibytes_per_connection for result in own):.1f}",
         f"{min(result.beside['kept'] for result in own):.0f}",
-        f"{sum(result.alone['failed'] + result.beside['failed'] for result in own):.0f}",
+        f"{sum(result.alone['failed'] + result.beside['failed'] + result.again['failed'] for result in own):.0f}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def spread(figures: Sequence[float]) -> str:
+    """Their median, and between what they lie."""
+    return f"{median(figures):.2f} ({min(figures):.2f} to {max(figures):.2f})"
 
 
 def parse_arguments() -> Plan:

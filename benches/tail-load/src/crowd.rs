@@ -51,10 +51,15 @@ impl Crowd {
     }
 }
 
+/// Each at its own moment within the pause, as clients that know nothing of each other; all at once would be a burst, in which
+/// it is the sender that keeps the machine busy.
 fn dribble(mut slow: Vec<Connection>, over: &AtomicBool) -> usize {
-    while !over.load(Ordering::Relaxed) {
-        slow.retain_mut(|connection| connection.try_send(b"x").is_ok());
-        thread::sleep(BYTE_PAUSE);
+    while !over.load(Ordering::Relaxed) && !slow.is_empty() {
+        let gap = BYTE_PAUSE / slow.len() as u32;
+        slow.retain_mut(|connection| {
+            thread::sleep(gap);
+            connection.try_send(b"x").is_ok()
+        });
     }
     slow.len()
 }
