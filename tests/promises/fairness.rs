@@ -1,8 +1,9 @@
 //! Fairness among workers: nobody waits for a busy one while another has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -172,6 +173,38 @@ fn nobody_overtakes() {
     });
     // The workers need not have equally many of them.
     assert!(had.iter().all(|had| 4 * had * CROWD >= ENOUGH), "{had:?}");
+}
+
+/// Where all workers are busy all the time, one that comes later gets its share of the clients, though all of them have their
+/// connections already; be their calls short, or some of them long.
+#[test]
+fn a_worker_that_comes_later_gets_its_share() {
+    only_ferricorn!(CLOSES);
+    for first_call in ["/pid", "/sleep?6"] {
+        let server = two().start();
+        let old = server.wait_workers(2);
+        let (of_new, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let client = || {
+            let mut connection = server.connect();
+            while !over.load(Ordering::Relaxed) {
+                connection.get(first_call);
+                for _ in 0..20 {
+                    let worker = connection.get("/pid").text().parse().map(Pid::from_raw).unwrap();
+                    of_new.fetch_add(usize::from(!old.contains(&worker)), Ordering::Relaxed);
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..CROWD).map(|_| scope.spawn(client)).collect();
+            server.signal(Signal::SIGTTIN);
+            let enough = || (of_new.load(Ordering::Relaxed) > ENOUGH).then_some(());
+            let gets_its_share =
+                catch_unwind(AssertUnwindSafe(|| server.wait_for("answers of the new worker", enough)));
+            over.store(true, Ordering::Relaxed);
+            clients.into_iter().for_each(|client| client.join().unwrap());
+            gets_its_share.unwrap_or_else(|failure| resume_unwind(failure));
+        });
+    }
 }
 
 /// A request on a kept connection does not wait for a long call of the worker that has the connection: an idle one answers,

@@ -36,7 +36,9 @@ const TEXT_LENGTH: usize = 4;
 const CLIENTS: usize = 5;
 /// When the call began of which the worker has told that it takes too long.
 const TOLD: usize = 6;
-const DATABASE: usize = 7;
+/// How many of them wait to be read from.
+const LINE: usize = 7;
+const DATABASE: usize = 8;
 const TEXT: usize = DATABASE + database::WORDS;
 
 /// The longest description of a request that a slot keeps, in bytes; longer ones are cut.
@@ -263,6 +265,19 @@ impl SlotWriter {
         self.words()[CLIENTS].store(open.map_or(0, |open| open as u64 + 1), Ordering::Relaxed);
     }
 
+    /// So many of the worker's clients wait to be read from.
+    pub fn show_line(&self, waiting: usize) {
+        self.words()[LINE].store(waiting as u64, Ordering::Relaxed);
+    }
+
+    /// Whether there is another worker that takes connections and at which fewer than so many wait.
+    pub fn another_has_line_below(&self, waiting: usize) -> bool {
+        self.board.used().filter(|slot| *slot != self.slot).any(|slot| {
+            let [clients, line] = [CLIENTS, LINE].map(|word| self.board.slot(slot)[word].load(Ordering::Relaxed));
+            clients > 0 && line < waiting as u64
+        })
+    }
+
     /// Whether another worker takes connections, has fewer than so many, and is in no call that began longer ago than this.
     pub fn another_has_fewer_than(&self, clients: usize, longest_call: Duration) -> bool {
         let now = milliseconds(clock::monotonic());
@@ -360,6 +375,23 @@ mod tests {
         second.show_clients(Some(0));
         board.forget_connections(Slot(2));
         assert!(!another_has_fewer_than(4));
+    }
+
+    #[test]
+    fn workers_know_where_few_wait() {
+        let board = Scoreboard::create(2).unwrap();
+        let [first, second] = [0, 1].map(|slot| {
+            board.clear(Slot(slot));
+            Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(slot))
+        });
+        first.show_clients(Some(9));
+        assert!(!first.another_has_line_below(1), "nobody else is there");
+        second.show_clients(Some(9));
+        assert!(first.another_has_line_below(1));
+        second.show_line(3);
+        assert!(first.another_has_line_below(4) && !first.another_has_line_below(3));
+        second.show_clients(None);
+        assert!(!first.another_has_line_below(4), "it takes no more");
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::standing::Standing;
 
 /// So many of those who wait here have their turns before one of those that were passed on, and wait for all workers, has his.
 const OWN_TURNS: u32 = 4;
+/// One in so many of those who come while others wait may be given to a worker that has fewer connections.
+const GIVEN_OF: u32 = 8;
 
 /// See the module.
 pub(crate) struct Handover {
@@ -27,6 +29,8 @@ pub(crate) struct Handover {
     turn: RefCell<Option<Arc<Standing>>>,
     /// How many have had theirs since one of those passed on had his.
     own_turns: Cell<u32>,
+    /// How many have come while others waited.
+    came: Cell<u32>,
     /// There is a task that looks after them, where they are not.
     attended: Cell<bool>,
 }
@@ -46,6 +50,7 @@ impl Handover {
             line: RefCell::default(),
             turn: RefCell::default(),
             own_turns: Cell::new(0),
+            came: Cell::new(0),
             attended: Cell::new(false),
         }
     }
@@ -105,6 +110,11 @@ impl Handover {
         !self.line.borrow().is_empty() || self.turn.borrow().is_some()
     }
 
+    /// How many do.
+    pub(crate) fn line_length(&self) -> usize {
+        self.line.borrow().len()
+    }
+
     /// No call is in progress, and none waits: who has waited longest is let read. Says whether there was anybody. To be called
     /// from within the runtime.
     pub(crate) fn call_next(&self) -> bool {
@@ -126,6 +136,12 @@ impl Handover {
             self.own_turns.set(0);
         }
         due && self.roster.has_passed_on()
+    }
+
+    /// Somebody has come while others wait. Whether he may be given away: not while others who were are not taken.
+    pub(crate) fn may_be_given(&self) -> bool {
+        self.came.set(self.came.get().wrapping_add(1));
+        self.came.get().is_multiple_of(GIVEN_OF) && !self.roster.has_passed_on()
     }
 
     /// Whether it is this one's turn, which is used by that.
@@ -165,13 +181,25 @@ mod tests {
     use ferricorn_unix::channel::Channel;
 
     use super::*;
+    use crate::roster::tests::roster;
     use crate::standing::tests::standing;
+
+    #[test]
+    fn few_are_given_away_and_none_while_others_are_not_taken() {
+        let (give, take) = Channel::pair().unwrap();
+        assert!(give.try_send(b"one", &[]).unwrap());
+        let handover = Handover::new(roster(give), Posts::new(1, false));
+        let given_of = |came: u32| (0..came).filter(|_| handover.may_be_given()).count();
+        assert_eq!(given_of(5 * GIVEN_OF), 0);
+        take.receive().unwrap();
+        assert_eq!(given_of(5 * GIVEN_OF), 5);
+    }
 
     #[test]
     fn those_passed_on_have_a_turn_after_some_of_those_who_wait_here() {
         let (give, take) = Channel::pair().unwrap();
         assert!(give.try_send(b"one", &[]).unwrap());
-        let handover = Handover::new(Roster::new(give, 2, 1), Posts::new(1, false));
+        let handover = Handover::new(roster(give), Posts::new(1, false));
         let is_turn_of_passed_after = |own| {
             for _ in 0..own {
                 handover.withhold(&Arc::new(standing()), Waker::noop());

@@ -3,16 +3,18 @@
 //! those of threads the main thread sees to it itself.
 //!
 //! Between two requests nothing belongs to a connection but its socket, so there is nothing to hand over but a descriptor. The
-//! queue keeps it until a worker is idle, be it this one. There are few at a time in it: those find the worker that is idle first.
-//! But if more are not taken, there is more to do than all can do, and then everybody is served soonest where he is.
+//! queue keeps it until a worker is idle, be it this one. Where many wait at every worker none will be idle: there is more to do than
+//! all can do, and nearly everybody is served soonest where he is. Then there are few at a time in the queue, so that a call for which
+//! many wait sends away only as many as the others have turns for meanwhile.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use ferricorn_telemetry::scoreboard::SlotWriter;
 use ferricorn_unix::channel::Channel;
 use ferricorn_unix::descriptor;
 use ferricorn_unix::epoll::Watched;
@@ -24,6 +26,9 @@ use crate::standing::{Claim, Standing};
 
 /// So many connections for each worker may wait in the queue.
 const WAITING: usize = 16;
+/// The same where so many others wait at each worker that none of them will be idle soon.
+const WAITING_IN_CROWD: usize = 1;
+const CROWD: usize = 16;
 /// What the kernel counts for one.
 const MESSAGE: usize = 768;
 
@@ -32,14 +37,17 @@ const MESSAGE: usize = 768;
 pub(crate) struct Roster {
     /// The end of the queue that takes.
     queue: Channel,
-    /// So much memory of the queue's may be in use, in bytes.
-    room: usize,
+    workers: usize,
+    /// Where the workers show how many wait at each.
+    slot: Arc<SlotWriter>,
     /// With so many connections the worker is full, and others may be, too: then everybody stays where they are.
     most: usize,
     /// Held for moments, and while one connection is passed on.
     books: Mutex<Books>,
     /// There is something in `passed`.
     has_passed: AtomicBool,
+    /// What the lookout waits for, if there is one.
+    watched: OnceLock<Watched>,
 }
 
 #[derive(Debug, Default)]
@@ -54,19 +62,21 @@ struct Books {
 #[derive(Debug)]
 struct Entry {
     standing: Arc<Standing>,
-    /// The lookout waits for it. A worker whose calls are short has none of these.
+    /// It is among those that the lookout waits for. A worker whose calls are short has none of these.
     watched: bool,
 }
 
 /// The main thread's side.
 impl Roster {
-    pub(crate) fn new(queue: Channel, workers: usize, most: usize) -> Self {
+    pub(crate) fn new(queue: Channel, slot: Arc<SlotWriter>, workers: usize, most: usize) -> Self {
         Self {
             queue,
-            room: workers * WAITING * MESSAGE,
+            workers,
+            slot,
             most,
             books: Mutex::default(),
             has_passed: AtomicBool::new(false),
+            watched: OnceLock::new(),
         }
     }
 
@@ -125,7 +135,8 @@ impl Roster {
 
 /// The lookout's side.
 impl Roster {
-    fn watch_new(&self, watched: &Watched) -> io::Result<()> {
+    fn watch_new(&self) -> io::Result<()> {
+        let Some(watched) = self.watched.get() else { return Ok(()) };
         for (number, entry) in self.books().entries.iter_mut().filter(|(_, entry)| !entry.watched) {
             watched.add(entry.standing.connection.socket.as_fd(), *number)?;
             entry.watched = true;
@@ -133,14 +144,10 @@ impl Roster {
         Ok(())
     }
 
-    fn pass_on_watched(&self, number: u64, watched: &Watched) -> io::Result<()> {
+    fn pass_on_ready(&self, number: u64) -> io::Result<()> {
         let mut books = self.books();
         let Some(standing) = books.entries.get(&number).map(|entry| Arc::clone(&entry.standing)) else { return Ok(()) };
-        if self.pass_on_with(&mut books, &standing)? {
-            // The socket lives on with others: it would be watched for ever.
-            watched.remove(standing.connection.socket.as_fd())?;
-        }
-        Ok(())
+        self.pass_on_with(&mut books, &standing).map(drop)
     }
 }
 
@@ -148,20 +155,29 @@ impl Roster {
 impl Roster {
     /// Whether what was passed on has been taken, but for a few.
     fn has_room(&self) -> io::Result<bool> {
-        Ok(self.queue.unread()? < self.room)
+        let crowded = !self.slot.another_has_line_below(CROWD);
+        let waiting = if crowded { WAITING_IN_CROWD } else { WAITING };
+        Ok(self.queue.unread()? < self.workers * waiting * MESSAGE)
     }
 
     fn pass_on_with(&self, books: &mut Books, standing: &Standing) -> io::Result<bool> {
         if books.closed || books.entries.len() >= self.most || !standing.hold() {
             return Ok(false);
         }
-        let sent = self.send(standing, standing.connection.socket.as_fd());
+        let socket = standing.connection.socket.as_fd();
+        let sent = self.send(standing, socket);
         let passed = matches!(sent, Ok(true));
         standing.release(passed);
         if passed {
-            books.entries.remove(&standing.number);
             books.passed.push(standing.number);
             self.has_passed.store(true, Ordering::Relaxed);
+            let entry = books.entries.remove(&standing.number);
+            if entry.is_some_and(|entry| entry.watched)
+                && let Some(watched) = self.watched.get()
+            {
+                // It lives on with others: it would be watched for ever.
+                watched.remove(socket)?;
+            }
         }
         sent
     }
@@ -180,7 +196,6 @@ impl Roster {
 pub(crate) struct Patrol {
     roster: Arc<Roster>,
     posts: Arc<Posts>,
-    watched: Watched,
     /// The long call that goes on.
     call: Option<Duration>,
     /// Connections on which something has arrived, in the order of that; those come first for which there was no room.
@@ -194,7 +209,9 @@ impl Patrol {
     pub(crate) fn new(roster: Arc<Roster>, posts: Arc<Posts>) -> io::Result<Self> {
         let watched = Watched::none()?;
         watched.add_taken(roster.queue.as_fd(), TAKEN)?;
-        Ok(Self { roster, posts, watched, call: None, ready: VecDeque::new() })
+        // There is one lookout in a worker's life.
+        roster.watched.get_or_init(|| watched);
+        Ok(Self { roster, posts, call: None, ready: VecDeque::new() })
     }
 
     fn goes_on(&self) -> bool {
@@ -203,7 +220,8 @@ impl Patrol {
 
     /// Passes on what has a request, and what gets one within this time.
     fn pass_on(&mut self, limit: Duration) {
-        let arrived = self.watched.wait(limit).unwrap_or_else(|error| {
+        let Some(watched) = self.roster.watched.get() else { return };
+        let arrived = watched.wait(limit).unwrap_or_else(|error| {
             log::error!("Cannot wait for requests of others during a long call: {error}");
             std::thread::sleep(limit);
             Vec::new()
@@ -221,7 +239,7 @@ impl Patrol {
     fn pass_on_ready(&mut self) -> io::Result<()> {
         while self.goes_on() && !self.ready.is_empty() && self.roster.has_room()? {
             if let Some(number) = self.ready.pop_front() {
-                self.roster.pass_on_watched(number, &self.watched)?;
+                self.roster.pass_on_ready(number)?;
             }
         }
         Ok(())
@@ -235,7 +253,7 @@ impl Duty for Patrol {
 
     fn attend(&mut self, call: &LongCall<'_>) -> Option<Duration> {
         self.call = Some(call.began);
-        if let Err(error) = self.roster.watch_new(&self.watched) {
+        if let Err(error) = self.roster.watch_new() {
             log::error!("Cannot watch connections during a long call: {error}");
         }
         self.pass_on(Duration::ZERO);
@@ -248,5 +266,77 @@ impl Duty for Patrol {
             self.pass_on(pause);
         }
         goes_on
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::path::PathBuf;
+
+    use ferricorn_application::{Connection, Peer};
+    use ferricorn_telemetry::scoreboard::{Scoreboard, Slot};
+
+    use super::*;
+
+    const WORKERS: usize = 2;
+
+    fn seats() -> [SlotWriter; WORKERS] {
+        let board = Scoreboard::create(WORKERS as u32).unwrap();
+        [0, 1].map(|slot| {
+            board.clear(Slot(slot));
+            Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(slot))
+        })
+    }
+
+    /// Of a worker beside which there is none that shows itself.
+    pub(crate) fn roster(queue: Channel) -> Roster {
+        let [slot, _] = seats();
+        Roster::new(queue, Arc::new(slot), WORKERS, 100)
+    }
+
+    #[test]
+    fn few_are_passed_on_where_a_crowd_waits_everywhere() {
+        let (give, _take) = Channel::pair().unwrap();
+        let [slot, other] = seats();
+        other.show_clients(Some(100));
+        other.show_line(CROWD);
+        let roster = Roster::new(give, Arc::new(slot), WORKERS, 100);
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let pass_on_while_there_is_room = || {
+            (0..).find(|_| {
+                let message = arrival::describe(&standing_of(ours.try_clone().unwrap())).unwrap();
+                !roster.has_room().unwrap() || !roster.queue.try_send(&message, &[ours.as_fd()]).unwrap()
+            })
+        };
+        assert_eq!(pass_on_while_there_is_room(), Some(WORKERS * WAITING_IN_CROWD));
+        other.show_line(CROWD - 1);
+        let more = WORKERS * (WAITING - WAITING_IN_CROWD);
+        assert_eq!(pass_on_while_there_is_room(), Some(more));
+    }
+
+    fn standing_of(socket: UnixStream) -> Standing {
+        let peer = Peer::Unix(PathBuf::new());
+        let (remote, local) = (peer.clone(), peer);
+        let (proxied, tls) = (OnceLock::new(), OnceLock::new());
+        let connection = Connection { remote, local, socket: Box::new(socket), proxied, tls };
+        Standing::new(0, Arc::new(connection), 0)
+    }
+
+    #[test]
+    fn what_the_main_thread_has_passed_on_is_not_watched_any_more() {
+        let (give, _take) = Channel::pair().unwrap();
+        let roster = Arc::new(roster(give));
+        let mut patrol = Patrol::new(Arc::clone(&roster), Posts::new(1, false)).unwrap();
+        let (mut theirs, ours) = UnixStream::pair().unwrap();
+        let standing = Arc::new(standing_of(ours));
+        roster.enter(Arc::clone(&standing));
+        roster.watch_new().unwrap();
+        standing.offer();
+        io::Write::write_all(&mut theirs, b"GET").unwrap();
+        assert!(roster.pass_on(&standing).unwrap());
+        assert_eq!(roster.take_passed(), [0]);
+        patrol.pass_on(Duration::ZERO);
+        assert!(patrol.ready.is_empty(), "it is another worker's");
     }
 }

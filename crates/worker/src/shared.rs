@@ -156,6 +156,8 @@ impl Shared {
         let posts = Posts::new(settings.threads.max(1), !settings.request_timeout.is_zero());
         let jitter = fastrand::u64(0..=settings.max_requests_jitter);
         let share = (settings.max_requests > 0).then(|| settings.max_requests + jitter);
+        let slot = Arc::new(slot);
+        let roster = || Roster::new(queue, Arc::clone(&slot), settings.workers, settings.worker_connections);
         Rc::new(Self {
             policy: Policy::new(&settings),
             rules: Rc::new(Rules::new(&settings)),
@@ -163,15 +165,13 @@ impl Shared {
             server_header: settings.server_header.as_deref().and_then(|text| HeaderValue::from_str(text).ok()),
             statsd: open_statsd(&settings),
             tls,
-            handover: Handover::makes_sense(&settings).then(|| {
-                Handover::new(Roster::new(queue, settings.workers, settings.worker_connections), Arc::clone(&posts))
-            }),
+            handover: Handover::makes_sense(&settings).then(|| Handover::new(roster(), Arc::clone(&posts))),
             posts,
             pace: Pace::default(),
             crew: settings.multithread.then(|| Crew::new(settings.threads.max(1), settings.queue_timeout)),
             requests: OnceCell::new(),
             settings,
-            slot: Arc::new(slot),
+            slot,
             reporter,
             access_log: access_log.map(RefCell::new),
             queue: RefCell::default(),
@@ -345,6 +345,9 @@ impl Shared {
     }
 
     pub(crate) fn turn_ended(&self) {
+        if let Some(handover) = &self.handover {
+            self.slot.show_line(handover.line_length());
+        }
         self.read_clock();
         self.last_turn.set(self.now.get());
     }

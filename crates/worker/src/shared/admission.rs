@@ -86,7 +86,7 @@ impl Shared {
     }
 
     /// Whether another worker should take what comes.
-    fn is_ahead(&self) -> bool {
+    pub(super) fn is_ahead(&self) -> bool {
         let enough = self.open.borrow().len().saturating_sub(AHEAD);
         enough > 0 && self.slot.another_has_fewer_than(enough, COMES_SOON)
     }

@@ -20,9 +20,23 @@ impl Shared {
         let Some(handover) = &self.handover else { return true };
         let withholds = match &self.crew {
             Some(crew) => self.withholds_from_crew(crew, handover, standing, waker),
-            None => handover.withholds(standing, self.must_be_cautious(), waker),
+            None => self.gives_away(handover, standing) || handover.withholds(standing, self.must_be_cautious(), waker),
         };
         !withholds && handover.claim(standing)
+    }
+
+    /// Where others wait already, and another worker has fewer connections, it gets this one: connections that are kept would else stay
+    /// for ever where most of them are, and a worker that came later would have none. Says whether it is gone.
+    fn gives_away(&self, handover: &Handover, standing: &Arc<Standing>) -> bool {
+        let gives = standing.is_offered()
+            && self.has_work()
+            && handover.may_be_given()
+            && self.is_ahead()
+            && handover.pass_on(standing);
+        if gives {
+            self.forget_passed();
+        }
+        gives
     }
 
     /// There is a call that may be a long one.
