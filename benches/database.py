@@ -2,7 +2,8 @@
 
 Postgres and PgBouncer are the bench's own, with the configuration of etc/pgbouncer. Everything shares the machine: database,
 PgBouncer, server and wrk, as on a small host. A measurement starts a fresh server, warms it up, loads it with so many keep-alive
-users and ends it; the contestants take turns round by round. Figures are medians over the rounds, errors are sums.
+users and ends it; the contestants take turns round by round. Figures are medians over the rounds, errors are sums. What the
+application does without any server, called in a loop by as many processes, is the limit for all of them.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,6 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY / "python" / "tests"), str(REPOSITORY / "benches" / "apps")]
 
 import acquire  # noqa: E402
+import no_server  # noqa: E402
 import one_connection  # noqa: E402
 import wrk  # noqa: E402
 from bench import BenchError, in_turn, run, run_or_fail, seed  # noqa: E402
@@ -36,14 +39,13 @@ THREADS = 4
 # Of each process, or of each process's threads together.
 POOL_MAX = 10
 
-# One query each, and a list with its count: two. In turn, with ids that exist.
 REQUESTS = """
-local paths, turn = {"/api/customers/%d", "/api/vehicles/%d", "/api/work-orders/%d", "/api/customers?per_page=20&page=%d"}, 0
+local paths, turn = {PATHS}, 0
 request = function()
   turn = turn + 1
-  return wrk.format("GET", string.format(paths[turn % 4 + 1], turn % 10 + 1))
+  return wrk.format("GET", string.format(paths[turn % #paths + 1], turn % 10 + 1))
 end
-"""
+""".replace("PATHS", ", ".join(f'"{path}"' for path in no_server.PATHS))
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def compare() -> str:
         ways = {"direct": urls["direct"], "Unix socket": database.socket_url(), "pgbouncer": urls["pgbouncer"]}
         alone = one_connection.measure_one_connection(plan.binaries, ways, plan.rounds) if plan.alone else []
         results = measure_everything(plan, database)
-    return "\n\n".join(filter(None, [one_connection.render(alone), render(plan, results)]))
+        limits = measure_limits(plan, database)
+    return "\n\n".join(filter(None, [one_connection.render(alone), render(plan, results), render_limits(limits)]))
 
 
 # Measuring
@@ -210,25 +213,54 @@ def measure(plan: Plan, database: Database, contestant: Contestant, users: int) 
     )
 
 
+def measure_limits(plan: Plan, database: Database) -> dict[tuple[str, str], list[float]]:
+    """Calls per second without any server, by driver and way, a figure for each round."""
+    ways = [(driver, route) for driver in ("psycopg2", "ferricorn.db") for route in ("direct", "pgbouncer")]
+    limits: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
+    for number in range(1, plan.rounds + 1):
+        for driver, route in in_turn(ways, number):
+            limits[driver, route].append(measure_limit(plan, shop_environment(database, route, driver, "pool")))
+    return limits
+
+
+def measure_limit(plan: Plan, environment: dict[str, str]) -> float:
+    """As many processes as there are workers call the application at the same time."""
+    command = [str(plan.binaries / "python"), str(REPOSITORY / "benches" / "no_server.py"), str(plan.seconds)]
+    with ExitStack() as stack:
+        pipe = subprocess.PIPE
+        start = lambda: subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)  # noqa: E731
+        callers = [stack.enter_context(start()) for _ in range(WORKERS)]
+        if any(caller.stdout.readline() != "ready\n" for caller in callers):
+            raise BenchError("The shop could not be called without a server; what it said stands above.")
+        for caller in callers:
+            caller.stdin.write("\n")
+            caller.stdin.flush()
+        return sum(int(caller.stdout.readline()) for caller in callers) / plan.seconds
+
+
+def shop_environment(database: Database, route: str, driver: str, connections: str) -> dict[str, str]:
+    """What the shop is told."""
+    return {
+        **os.environ,
+        "DATABASE_URL": database.url(route),
+        "JWT_SECRET": secrets.token_urlsafe(32),
+        "SHOP_DRIVER": driver,
+        "SHOP_CONNECTIONS": connections,
+        "DB_POOL_MAX": str(POOL_MAX),
+    }
+
+
 def running_server(
     plan: Plan, database: Database, contestant: Contestant, histograms: Path
 ) -> AbstractContextManager[Server]:
     """A fresh server, once the shop has answered out of its database."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database.url(contestant.route),
-        "JWT_SECRET": secrets.token_urlsafe(32),
-        "SHOP_DRIVER": contestant.driver,
-        "SHOP_CONNECTIONS": contestant.connections,
-        "BENCH_ACQUIRE": str(histograms),
-        "DB_POOL_MAX": str(POOL_MAX),
-    }
+    environment = shop_environment(database, contestant.route, contestant.driver, contestant.connections)
     return serving(
         lambda port: contestant.command(plan.binaries, port),
         b'"id":7',
         f"{contestant.name} did not serve the shop.",
         path="/api/customers/7",
-        env=environment,
+        env={**environment, "BENCH_ACQUIRE": str(histograms)},
     )
 
 
@@ -288,6 +320,19 @@ def render(plan: Plan, results: Results) -> str:
     for users, rounds in results.items():
         lines += [row(users, contestant.name, [r[contestant.name] for r in rounds]) for contestant in plan.contestants]
     return "\n".join(lines)
+
+
+def render_limits(limits: dict[tuple[str, str], list[float]]) -> str:
+    """The sentence below the table."""
+    figures = [
+        f"{median(rates):,.0f} ({min(rates):,.0f} to {max(rates):,.0f}) with {driver}"
+        f" {'through PgBouncer' if route == 'pgbouncer' else 'direct'}"
+        for (driver, route), rates in limits.items()
+    ]
+    return (
+        f"Without any server and any client, {WORKERS} processes that call the application in a loop make so many calls/s:"
+        f" {', '.join(figures)}."
+    )
 
 
 def row(users: int, name: str, own: list[Measurement]) -> str:
