@@ -368,6 +368,8 @@ fn threads_that_are_all_in_long_calls_hold_up_nobody() {
     for _ in 0..20 {
         kept.get("/pid").expect(200, &busy);
     }
+    // Until it is a long call, whoever comes next may well wait for it.
+    assert!(stays(WATCH, || server.ended().is_none()));
     hold(&server, &mut second, "second");
     let other = kept.get("/pid").text();
     assert_ne!(other, busy, "one of the two is a long call already");
