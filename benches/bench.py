@@ -99,7 +99,9 @@ def seed(database_url: str) -> None:
     with closing(psycopg2.connect(database_url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("VACUUM (ANALYZE)")
+            # What was committed must be on disk before it is marked as visible to all.
+            for statement in ("SET synchronous_commit = on", "ANALYZE", "VACUUM"):
+                cursor.execute(statement)
 
 
 # Asking and telling
