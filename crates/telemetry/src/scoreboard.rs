@@ -36,7 +36,7 @@ const TEXT_LENGTH: usize = 4;
 const CLIENTS: usize = 5;
 /// When the call began of which the worker has told that it takes too long.
 const TOLD: usize = 6;
-/// How many of them wait to be read from.
+/// How many of them wait for a call.
 const LINE: usize = 7;
 const DATABASE: usize = 8;
 const TEXT: usize = DATABASE + database::WORDS;
@@ -265,7 +265,7 @@ impl SlotWriter {
         self.words()[CLIENTS].store(open.map_or(0, |open| open as u64 + 1), Ordering::Relaxed);
     }
 
-    /// So many of the worker's clients wait to be read from.
+    /// So many of the worker's clients wait for a call.
     pub fn show_line(&self, waiting: usize) {
         self.words()[LINE].store(waiting as u64, Ordering::Relaxed);
     }

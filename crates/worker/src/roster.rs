@@ -272,12 +272,11 @@ impl Duty for Patrol {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::os::unix::net::UnixStream;
-    use std::path::PathBuf;
 
-    use ferricorn_application::{Connection, Peer};
     use ferricorn_telemetry::scoreboard::{Scoreboard, Slot};
 
     use super::*;
+    use crate::standing::tests::standing_of;
 
     const WORKERS: usize = 2;
 
@@ -313,14 +312,6 @@ pub(crate) mod tests {
         other.show_line(CROWD - 1);
         let more = WORKERS * (WAITING - WAITING_IN_CROWD);
         assert_eq!(pass_on_while_there_is_room(), Some(more));
-    }
-
-    fn standing_of(socket: UnixStream) -> Standing {
-        let peer = Peer::Unix(PathBuf::new());
-        let (remote, local) = (peer.clone(), peer);
-        let (proxied, tls) = (OnceLock::new(), OnceLock::new());
-        let connection = Connection { remote, local, socket: Box::new(socket), proxied, tls };
-        Standing::new(0, Arc::new(connection), 0)
     }
 
     #[test]

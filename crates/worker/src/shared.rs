@@ -346,7 +346,7 @@ impl Shared {
 
     pub(crate) fn turn_ended(&self) {
         if let Some(handover) = &self.handover {
-            self.slot.show_line(handover.line_length());
+            self.slot.show_line(handover.line_length() + self.waiting());
         }
         self.read_clock();
         self.last_turn.set(self.now.get());

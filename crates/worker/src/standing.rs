@@ -94,8 +94,12 @@ pub(crate) mod tests {
 
     /// Of a connection that leads nowhere.
     pub(crate) fn standing() -> Standing {
-        let peer = Peer::Unix(PathBuf::new());
-        let socket = Box::new(File::open("/dev/null").unwrap());
+        standing_of(File::open("/dev/null").unwrap())
+    }
+
+    /// Of a connection that is this socket.
+    pub(crate) fn standing_of(socket: impl AsFd + Send + Sync + 'static) -> Standing {
+        let (peer, socket) = (Peer::Unix(PathBuf::new()), Box::new(socket));
         let (remote, local) = (peer.clone(), peer);
         let connection = Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() };
         Standing::new(0, Arc::new(connection), 0)
