@@ -14,7 +14,7 @@ import ferricorn
 from ferricorn import _ferricorn
 
 PACKAGE = Path(ferricorn.__file__).parent
-STUBS = ast.parse((PACKAGE / "_ferricorn.pyi").read_text())
+STUBS = ast.parse((PACKAGE / "_ferricorn" / "__init__.pyi").read_text())
 STUB_CLASSES = {node.name: node for node in STUBS.body if isinstance(node, ast.ClassDef)}
 
 
