@@ -66,7 +66,10 @@ def test_the_package_is_typed() -> None:
 def test_stubs_name_what_the_extension_has() -> None:
     functions = {node.name for node in STUBS.body if isinstance(node, ast.FunctionDef)}
     values = {node.target.id for node in STUBS.body if isinstance(node, ast.AnnAssign)}
-    described = public(functions | values | set(STUB_CLASSES))
+    imports = [alias for node in STUBS.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    # `import x as x` is how a stub says that x is there for others.
+    modules = {alias.asname for alias in imports if alias.asname}
+    described = public(functions | values | modules | set(STUB_CLASSES))
     assert described == public(vars(_ferricorn))
 
 
