@@ -10,13 +10,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
-
-import psycopg2
-
-SHOP = Path(__file__).resolve().parents[1] / "examples" / "autoshop"
 
 Contestant = TypeVar("Contestant")
 
@@ -86,25 +82,12 @@ def installed(venv: Path, names: Sequence[str]) -> dict[str, str | None]:
     return versions
 
 
-def seed(database_url: str) -> None:
-    """The auto shop's own rows, analyzed and vacuumed, as they are in a database that has been in use for a while.
-
-    Autovacuum would do the former after a minute, in the middle of a bench, and leave out the latter: in between the same statements
-    take Postgres half as long again.
-    """
-    environment = {**os.environ, "DATABASE_URL": database_url, "SHOP_DRIVER": "psycopg2"}
-    seeded = subprocess.run([sys.executable, str(SHOP / "seed.py")], env=environment, capture_output=True, text=True)
-    if seeded.returncode != 0:
-        raise BenchError(f"The shop cannot be seeded: {seeded.stderr.strip()}")
-    with closing(psycopg2.connect(database_url)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            # What was committed must be on disk before it is marked as visible to all.
-            for statement in ("SET synchronous_commit = on", "ANALYZE", "VACUUM"):
-                cursor.execute(statement)
-
-
 # Asking and telling
+
+
+def spread(figures: Sequence[float], form: str) -> str:
+    """Their median, and between what they lie."""
+    return f"{median(figures):{form}} ({min(figures):{form}} to {max(figures):{form}})"
 
 
 def chosen(parser: argparse.ArgumentParser, option: str, text: str, known: list[str]) -> tuple[str, ...]:

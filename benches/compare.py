@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import wrk
-from bench import BenchError, chosen, in_turn, install, installed, machine, run
+from bench import BenchError, chosen, in_turn, install, installed, machine, run, spread
 from servers import APPS_DIRECTORY, cpu_seconds, memory_mebibytes, serving
 
 CONNECTIONS = 32
@@ -222,7 +222,7 @@ def row(app: str, name: str, first: str, rounds: list[dict[str, Measurement]]) -
     cells = [
         app,
         name,
-        f"{median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f})",
+        spread(speeds, ",.0f"),
         f"{ratio:.2f}" if name != first else "",
         f"{median(m.p50_milliseconds for m in own):.2f}",
         f"{median(m.p99_milliseconds for m in own):.2f}",

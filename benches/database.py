@@ -30,8 +30,9 @@ import acquire  # noqa: E402
 import no_server  # noqa: E402
 import one_connection  # noqa: E402
 import wrk  # noqa: E402
-from bench import BenchError, in_turn, run, run_or_fail, seed  # noqa: E402
+from bench import BenchError, in_turn, run, run_or_fail, spread  # noqa: E402
 from database.services import Bouncer, Cluster, ServiceError, install  # noqa: E402
+from rows import seed  # noqa: E402
 from servers import Server, serving  # noqa: E402
 
 WORKERS = 4
@@ -161,7 +162,7 @@ def compare() -> str:
     install_what_is_missing(plan)
     with Cluster(max_connections=100) as cluster, Bouncer(cluster) as bouncer:
         database = Database(cluster, bouncer)
-        seed(database.url("direct"))
+        seed(cluster)
         urls = {route: database.url(route) for route in ("direct", "pgbouncer")}
         ways = {"direct": urls["direct"], "Unix socket": database.socket_url(), "pgbouncer": urls["pgbouncer"]}
         alone = one_connection.measure_one_connection(plan.binaries, ways, plan.rounds) if plan.alone else []
@@ -325,7 +326,7 @@ def render(plan: Plan, results: Results) -> str:
 def render_limits(limits: dict[tuple[str, str], list[float]]) -> str:
     """The sentence below the table."""
     figures = [
-        f"{median(rates):,.0f} ({min(rates):,.0f} to {max(rates):,.0f}) with {driver}"
+        f"{spread(rates, ',.0f')} with {driver}"
         f" {'through PgBouncer' if route == 'pgbouncer' else 'direct'}"
         for (driver, route), rates in limits.items()
     ]

@@ -19,8 +19,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "python" / "tests"))
 
 import wrk  # noqa: E402
-from bench import BenchError, in_turn, run, seed  # noqa: E402
+from bench import BenchError, in_turn, run, spread  # noqa: E402
 from database.services import Cluster, ServiceError, install  # noqa: E402
+from rows import seed  # noqa: E402
 from servers import Server, memory_mebibytes, serving  # noqa: E402
 
 # The plain program has as many threads.
@@ -75,7 +76,7 @@ def compare() -> str:
     install()
     wrk.install()
     with Cluster(max_connections=100) as cluster:
-        seed(cluster.url())
+        seed(cluster)
         environment = {**os.environ, "DATABASE_URL": cluster.url(), "SHOP_DRIVER": "psycopg2"}
         results = {path: [measure_both(plan, path, n, environment) for n in range(plan.rounds)] for path in ENDPOINTS}
     return render(plan, results)
@@ -125,7 +126,7 @@ def render(plan: Plan, results: Results) -> str:
     ]
     for path, rounds in results.items():
         ratios = [both[OURS].requests_per_second / both[PLAIN].requests_per_second for both in rounds]
-        compared = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        compared = spread(ratios, ".2f")
         for name in (OURS, PLAIN):
             own = [both[name] for both in rounds]
             cells = [

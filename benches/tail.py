@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-from bench import BenchError, chosen, in_turn, install, installed, machine, run
+from bench import BenchError, chosen, in_turn, install, installed, machine, run, spread
 from servers import Server, memory_mebibytes, serving
 
 APP = "sleeper:application"
@@ -254,7 +254,7 @@ def row(name: str, first: str, results: list[dict[str, dict[str, float]]]) -> st
     cells = [
         name,
         f"{median(report['p50'] for report in own):.2f}",
-        f"{median(p99):.1f} ({min(p99):.1f} to {max(p99):.1f})",
+        spread(p99, ".1f"),
         f"{median(result[name]['p99'] / result[first]['p99'] for result in results):.2f}" if name != first else "",
         f"{median(report['opened'] / report['answered'] for report in own):.3f}",
         f"{median(report['answered'] / report['seconds'] for report in own):.0f}",
@@ -265,23 +265,17 @@ def row(name: str, first: str, results: list[dict[str, dict[str, float]]]) -> st
 
 def crowd_row(name: str, own: list[Crowded]) -> str:
     """The same for the second part."""
-    beside = [(result, result.beside) for result in own]
-    again = [(result, result.again) for result in own]
     cells = [
         name,
         f"{median(result.alone['p99'] for result in own):.2f}",
         f"{median(result.beside['p99'] for result in own):.2f}",
-        *(spread([report["p99"] / result.alone["p99"] for result, report in pairs]) for pairs in (beside, again)),
+        spread([result.beside["p99"] / result.alone["p99"] for result in own], ".2f"),
+        spread([result.again["p99"] / result.alone["p99"] for result in own], ".2f"),
         f"{median(result.kibibytes_per_connection for result in own):.1f}",
         f"{min(result.beside['kept'] for result in own):.0f}",
         f"{sum(result.alone['failed'] + result.beside['failed'] + result.again['failed'] for result in own):.0f}",
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def spread(figures: Sequence[float]) -> str:
-    """Their median, and between what they lie."""
-    return f"{median(figures):.2f} ({min(figures):.2f} to {max(figures):.2f})"
 
 
 def parse_arguments() -> Plan:

@@ -1,7 +1,6 @@
 //! Fairness among workers: nobody waits for a busy one while another has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -14,7 +13,7 @@ use crate::harness::connection::Address;
 use crate::harness::process::{alive, send, wait_gone};
 use crate::harness::strict::{Load, Mode};
 use crate::harness::tls::secure;
-use crate::harness::wait::stays;
+use crate::harness::wait::{PATIENCE, stays, within};
 use crate::harness::{Connection, Launch, Server};
 
 const CLOSES: &str = "Gunicorn's sync worker keeps no connection";
@@ -197,12 +196,10 @@ fn a_worker_that_comes_later_gets_its_share() {
         thread::scope(|scope| {
             let clients: Vec<_> = (0..CROWD).map(|_| scope.spawn(client)).collect();
             server.signal(Signal::SIGTTIN);
-            let enough = || (of_new.load(Ordering::Relaxed) > ENOUGH).then_some(());
-            let gets_its_share =
-                catch_unwind(AssertUnwindSafe(|| server.wait_for("answers of the new worker", enough)));
+            let enough = within(PATIENCE, || (of_new.load(Ordering::Relaxed) > ENOUGH).then_some(()));
             over.store(true, Ordering::Relaxed);
             clients.into_iter().for_each(|client| client.join().unwrap());
-            gets_its_share.unwrap_or_else(|failure| resume_unwind(failure));
+            assert!(enough.is_some(), "{of_new:?} answers of the new worker in {PATIENCE:?}");
         });
     }
 }

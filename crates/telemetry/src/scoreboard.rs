@@ -350,13 +350,16 @@ mod tests {
         assert_eq!(board.silence(Slot(3)), None);
     }
 
+    /// A worker in a slot that was emptied for it, with a map of its own.
+    fn begun(board: &Scoreboard, slot: u32) -> SlotWriter {
+        board.clear(Slot(slot));
+        Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(slot))
+    }
+
     #[test]
     fn workers_know_who_has_fewer_connections() {
         let board = Scoreboard::create(3).unwrap();
-        let [first, second] = [0, 2].map(|slot| {
-            board.clear(Slot(slot));
-            Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(slot))
-        });
+        let [first, second] = [0, 2].map(|slot| begun(&board, slot));
         let hour = Duration::from_secs(3600);
         let another_has_fewer_than = |clients| first.another_has_fewer_than(clients, hour);
         first.show_clients(Some(9));
@@ -380,10 +383,7 @@ mod tests {
     #[test]
     fn workers_know_where_few_wait() {
         let board = Scoreboard::create(2).unwrap();
-        let [first, second] = [0, 1].map(|slot| {
-            board.clear(Slot(slot));
-            Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(slot))
-        });
+        let [first, second] = [0, 1].map(|slot| begun(&board, slot));
         first.show_clients(Some(9));
         assert!(!first.another_has_line_below(1), "nobody else is there");
         second.show_clients(Some(9));

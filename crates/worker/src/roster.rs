@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ferricorn_telemetry::scoreboard::SlotWriter;
@@ -46,8 +46,6 @@ pub(crate) struct Roster {
     books: Mutex<Books>,
     /// There is something in `passed`.
     has_passed: AtomicBool,
-    /// What the lookout waits for, if there is one.
-    watched: OnceLock<Watched>,
 }
 
 #[derive(Debug, Default)]
@@ -62,22 +60,14 @@ struct Books {
 #[derive(Debug)]
 struct Entry {
     standing: Arc<Standing>,
-    /// It is among those that the lookout waits for. A worker whose calls are short has none of these.
-    watched: bool,
+    /// The lookout waits for it, with those. A worker whose calls are short has none of these.
+    watched: Option<Arc<Watched>>,
 }
 
 /// The main thread's side.
 impl Roster {
     pub(crate) fn new(queue: Channel, slot: Arc<SlotWriter>, workers: usize, most: usize) -> Self {
-        Self {
-            queue,
-            workers,
-            slot,
-            most,
-            books: Mutex::default(),
-            has_passed: AtomicBool::new(false),
-            watched: OnceLock::new(),
-        }
+        Self { queue, workers, slot, most, books: Mutex::default(), has_passed: AtomicBool::new(false) }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -85,7 +75,7 @@ impl Roster {
     }
 
     pub(crate) fn enter(&self, standing: Arc<Standing>) {
-        self.books().entries.insert(standing.number, Entry { standing, watched: false });
+        self.books().entries.insert(standing.number, Entry { standing, watched: None });
     }
 
     pub(crate) fn strike(&self, number: u64) {
@@ -135,16 +125,15 @@ impl Roster {
 
 /// The lookout's side.
 impl Roster {
-    fn watch_new(&self) -> io::Result<()> {
-        let Some(watched) = self.watched.get() else { return Ok(()) };
-        for (number, entry) in self.books().entries.iter_mut().filter(|(_, entry)| !entry.watched) {
+    fn watch_new(&self, watched: &Arc<Watched>) -> io::Result<()> {
+        for (number, entry) in self.books().entries.iter_mut().filter(|(_, entry)| entry.watched.is_none()) {
             watched.add(entry.standing.connection.socket.as_fd(), *number)?;
-            entry.watched = true;
+            entry.watched = Some(Arc::clone(watched));
         }
         Ok(())
     }
 
-    fn pass_on_ready(&self, number: u64) -> io::Result<()> {
+    fn pass_on_watched(&self, number: u64) -> io::Result<()> {
         let mut books = self.books();
         let Some(standing) = books.entries.get(&number).map(|entry| Arc::clone(&entry.standing)) else { return Ok(()) };
         self.pass_on_with(&mut books, &standing).map(drop)
@@ -171,10 +160,7 @@ impl Roster {
         if passed {
             books.passed.push(standing.number);
             self.has_passed.store(true, Ordering::Relaxed);
-            let entry = books.entries.remove(&standing.number);
-            if entry.is_some_and(|entry| entry.watched)
-                && let Some(watched) = self.watched.get()
-            {
+            if let Some(watched) = books.entries.remove(&standing.number).and_then(|entry| entry.watched) {
                 // It lives on with others: it would be watched for ever.
                 watched.remove(socket)?;
             }
@@ -196,6 +182,7 @@ impl Roster {
 pub(crate) struct Patrol {
     roster: Arc<Roster>,
     posts: Arc<Posts>,
+    watched: Arc<Watched>,
     /// The long call that goes on.
     call: Option<Duration>,
     /// Connections on which something has arrived, in the order of that; those come first for which there was no room.
@@ -209,9 +196,7 @@ impl Patrol {
     pub(crate) fn new(roster: Arc<Roster>, posts: Arc<Posts>) -> io::Result<Self> {
         let watched = Watched::none()?;
         watched.add_taken(roster.queue.as_fd(), TAKEN)?;
-        // There is one lookout in a worker's life.
-        roster.watched.get_or_init(|| watched);
-        Ok(Self { roster, posts, call: None, ready: VecDeque::new() })
+        Ok(Self { roster, posts, watched: Arc::new(watched), call: None, ready: VecDeque::new() })
     }
 
     fn goes_on(&self) -> bool {
@@ -220,8 +205,7 @@ impl Patrol {
 
     /// Passes on what has a request, and what gets one within this time.
     fn pass_on(&mut self, limit: Duration) {
-        let Some(watched) = self.roster.watched.get() else { return };
-        let arrived = watched.wait(limit).unwrap_or_else(|error| {
+        let arrived = self.watched.wait(limit).unwrap_or_else(|error| {
             log::error!("Cannot wait for requests of others during a long call: {error}");
             std::thread::sleep(limit);
             Vec::new()
@@ -239,7 +223,7 @@ impl Patrol {
     fn pass_on_ready(&mut self) -> io::Result<()> {
         while self.goes_on() && !self.ready.is_empty() && self.roster.has_room()? {
             if let Some(number) = self.ready.pop_front() {
-                self.roster.pass_on_ready(number)?;
+                self.roster.pass_on_watched(number)?;
             }
         }
         Ok(())
@@ -253,7 +237,7 @@ impl Duty for Patrol {
 
     fn attend(&mut self, call: &LongCall<'_>) -> Option<Duration> {
         self.call = Some(call.began);
-        if let Err(error) = self.roster.watch_new() {
+        if let Err(error) = self.roster.watch_new(&self.watched) {
             log::error!("Cannot watch connections during a long call: {error}");
         }
         self.pass_on(Duration::ZERO);
@@ -280,7 +264,8 @@ pub(crate) mod tests {
 
     const WORKERS: usize = 2;
 
-    fn seats() -> [SlotWriter; WORKERS] {
+    /// Those of two workers of one server.
+    pub(crate) fn seats() -> [SlotWriter; WORKERS] {
         let board = Scoreboard::create(WORKERS as u32).unwrap();
         [0, 1].map(|slot| {
             board.clear(Slot(slot));
@@ -322,7 +307,7 @@ pub(crate) mod tests {
         let (mut theirs, ours) = UnixStream::pair().unwrap();
         let standing = Arc::new(standing_of(ours));
         roster.enter(Arc::clone(&standing));
-        roster.watch_new().unwrap();
+        roster.watch_new(&patrol.watched).unwrap();
         standing.offer();
         io::Write::write_all(&mut theirs, b"GET").unwrap();
         assert!(roster.pass_on(&standing).unwrap());

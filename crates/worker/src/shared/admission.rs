@@ -178,16 +178,16 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::os::fd::AsFd;
     use std::rc::Rc;
 
     use ferricorn_settings::{Context, Layer, Origin, Value, resolve};
     use ferricorn_telemetry::events::Reporter;
-    use ferricorn_telemetry::scoreboard::{Scoreboard, Slot, SlotWriter};
+    use ferricorn_telemetry::scoreboard::SlotWriter;
     use ferricorn_unix::channel::Channel;
 
     use super::super::{Activity, Open};
     use super::*;
+    use crate::roster::tests::seats;
     use crate::standing::tests::standing;
 
     const LISTENER: usize = 0;
@@ -208,11 +208,7 @@ mod tests {
 
     #[test]
     fn a_crowd_is_divided_and_who_was_passed_on_waits_for_nobody() {
-        let board = Scoreboard::create(2).unwrap();
-        let [first, second] = [0, 1].map(|slot| {
-            board.clear(Slot(slot));
-            Scoreboard::map(board.as_fd().try_clone_to_owned().unwrap()).unwrap().seat(Slot(slot))
-        });
+        let [first, second] = seats();
         let shared = worker(first, AHEAD + 1);
         let may_accept = |number| shared.may_accept(number, Waker::noop());
         assert!(may_accept(LISTENER), "nobody else is there");
