@@ -238,10 +238,11 @@ pub(crate) struct Connector {
 }
 
 impl Manager for Connector {
-    type Type = Connection;
+    // In its place on the heap: deadpool hands it from one to the other several times for each loan.
+    type Type = Box<Connection>;
     type Error = Failure;
 
-    async fn create(&self) -> Result<Connection, Failure> {
+    async fn create(&self) -> Result<Box<Connection>, Failure> {
         if !role::may_connect() {
             return Err(Failure::Role(if role::current() == Role::Master { "master" } else { "mold" }));
         }
@@ -280,10 +281,10 @@ impl Manager for Connector {
                 }
             }
         }
-        made
+        made.map(Box::new)
     }
 
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Failure> {
+    async fn recycle(&self, connection: &mut Box<Connection>, _: &Metrics) -> RecycleResult<Failure> {
         if !connection.driver.look() {
             // What has happened to the connection while nobody looked is heard of in the first turn to I/O, and known to the
             // connection after the second.

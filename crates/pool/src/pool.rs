@@ -338,6 +338,6 @@ fn note_timeout() {
 pub(crate) type Lent = Object<Connector>;
 
 /// Takes a connection out of its pool for good; it ends when it is dropped.
-pub(crate) fn retire(lent: Lent) -> Connection {
+pub(crate) fn retire(lent: Lent) -> Box<Connection> {
     Object::take(lent)
 }

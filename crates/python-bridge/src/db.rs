@@ -2,7 +2,7 @@
 //!
 //! - `process`: the pools of this process, and their runtime
 //! - `call`: the request that is being answered, as the database module sees it
-//! - `session`: a connection on loan; `wait`: how a thread waits for one
+//! - `source`: where connections come from; `session`: a connection on loan; `wait`: how a thread waits for one
 //! - `format`: statements with placeholders; `literal`: values as SQL
 //! - `rows`: results; `decode`: values from text; `moment`: dates and times among them
 //! - `types`: which types of the database's own are arrays
@@ -19,6 +19,7 @@ mod moment;
 pub(crate) mod process;
 mod rows;
 mod session;
+mod source;
 mod turn;
 mod types;
 mod wait;
@@ -38,4 +39,6 @@ pub(crate) mod db {
     use super::rows::Rows;
     #[pymodule_export]
     use super::session::Session;
+    #[pymodule_export]
+    use super::source::Source;
 }

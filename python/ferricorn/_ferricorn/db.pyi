@@ -57,15 +57,21 @@ class Rows:
         """Go to a row; say whether it is there."""
 
 @final
+class Source:
+    """A database as it was named: names of settings and their values, beyond the environment."""
+
+    def __new__(cls, said: Sequence[tuple[str, str]]) -> Source: ...
+    def open(self, file: str, line: int) -> Session:
+        """Take a connection from this process's pool. `file` and `line` are where that is done.
+
+        ProgrammingError if what was said makes no sense, OperationalError if the database is away, PoolTimeout if no connection was
+        free in time.
+        """
+
+@final
 class Session:
     """A connection on loan from the pool of this process."""
 
-    @staticmethod
-    def open(said: Sequence[tuple[str, str]], file: str, line: int) -> Session:
-        """Take a connection for what was said: names of settings and their values. `file` and `line` are where that is done.
-
-        OperationalError if the database is away, PoolTimeout if none was free in time.
-        """
     def close(self) -> None:
         """Give the connection back; what is not committed is rolled back."""
     @property

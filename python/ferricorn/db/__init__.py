@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import Any, Final
 
 from ferricorn._ferricorn import db as _db
-from ferricorn.db import _place
 from ferricorn.db._connection import connection
 from ferricorn.db._cursor import cursor
 from ferricorn.db._errors import (
@@ -33,6 +32,7 @@ from ferricorn.db._errors import (
     ProgrammingError,
     Warning,  # noqa: A004 - DB-API's name
 )
+from ferricorn.db._source import source as _source
 from ferricorn.db._types import BINARY, DATETIME, NUMBER, ROWID, STRING, Binary, Json
 
 __all__ = [
@@ -100,25 +100,7 @@ def connect(dsn: str | None = None, connection_factory: Any = None, cursor_facto
     `keywords` are libpq's (`host`, `dbname`, `user`, ...) and the names of the pool's settings (`pool_max`, ...). All who
     name the same share a pool. `close()` gives the connection back.
     """
-    for unknown in ("async", "async_"):
-        if keywords.pop(unknown, False):
-            raise NotSupportedError("asynchronous connections: there are none here")
-    said = [] if dsn is None else [("dsn", str(dsn))]
-    said += [(name, str(value)) for name, value in keywords.items() if value is not None]
-    session = _db.Session.open(said, *_place.caller())
-    made = (connection_factory or connection)(session, _without_password(said))
-    if cursor_factory is not None:
-        made.cursor_factory = cursor_factory
-    return made
-
-
-def _without_password(said: list[tuple[str, str]]) -> str:
-    """Return what was said as a connection string that may be shown."""
-    words = []
-    for name, value in said:
-        pairs = _db.split_dsn(value) if name == "dsn" else [(name, value)]
-        words += [f"{key}={'xxx' if key == 'password' else text}" for key, text in pairs]
-    return " ".join(words)
+    return _source(dsn, keywords).connect(connection_factory, cursor_factory)
 
 
 class get_db_connection:  # noqa: N801 - a function to those who use it
@@ -129,12 +111,12 @@ class get_db_connection:  # noqa: N801 - a function to those who use it
     """
 
     def __init__(self, dsn: str | None = None, cursor_factory: Any = None, **keywords: Any) -> None:
-        self._arguments = dsn, cursor_factory, keywords
+        self._source = _source(dsn, keywords)
+        self._cursor_factory = cursor_factory
         self._connection: Any = None
 
     def __enter__(self) -> Any:
-        dsn, cursor_factory, keywords = self._arguments
-        self._connection = connect(dsn, cursor_factory=cursor_factory, **keywords)
+        self._connection = self._source.connect(cursor_factory=self._cursor_factory)
         return self._connection
 
     def __exit__(

@@ -15,7 +15,7 @@ use pyo3::types::{PyBytes, PyString};
 
 use crate::db::decode::OwnTypes;
 use crate::db::errors::{raise, translate};
-use crate::db::process::{self, Said, pools};
+use crate::db::process::{self, Pools};
 use crate::db::rows::Rows;
 use crate::db::turn::{Turn, Turns};
 use crate::db::types::{self, Types};
@@ -194,14 +194,14 @@ fn prepare(lease: &mut Lease, text: &str) -> Result<bool, Failure> {
     Ok(statements[0].controls_transaction)
 }
 
-#[pymethods]
 impl Session {
-    /// Takes a connection from the pool for what was said. `file` and `line` are where that is done.
-    #[staticmethod]
-    fn open<'py>(py: Python<'py>, said: Said, file: &str, line: u32) -> PyResult<Bound<'py, Self>> {
-        let pools = pools(py, &said)?;
+    /// Takes a connection from one of these pools: the one whose runtime this thread waits on.
+    pub(crate) fn open<'py>(
+        py: Python<'py>,
+        pools: Pools,
+        taken_at: ferricorn_pool::Place,
+    ) -> PyResult<Bound<'py, Self>> {
         let place = Place::here(py)?;
-        let taken_at = ferricorn_pool::Place { file: file.into(), line };
         let pool = match &place {
             Place::Worker => &pools.pumped,
             Place::Home(home) => {
@@ -228,7 +228,10 @@ impl Session {
         call::note(&session);
         Ok(session)
     }
+}
 
+#[pymethods]
+impl Session {
     /// Gives the connection back.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         if self.give_back(py)?.is_some() {
