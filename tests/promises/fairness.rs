@@ -174,6 +174,39 @@ fn nobody_overtakes() {
     assert!(had.iter().all(|had| 4 * had * CROWD >= ENOUGH), "{had:?}");
 }
 
+/// Where all workers are busy all the time, a crowd that comes anew has its turn among those who are there already: nobody is served
+/// again and again before that.
+#[test]
+fn newcomers_have_their_turn() {
+    only_ferricorn!(CLOSES);
+    const REQUEST: &str = "GET /sleep?6 HTTP/1.1\r\nHost: x\r\n\r\n";
+    const REGULARS: usize = 8;
+    let server = two().start();
+    server.wait_workers(2);
+    let (had, over) = ([const { AtomicUsize::new(0) }; REGULARS], AtomicBool::new(false));
+    let read = || had.each_ref().map(|had| had.load(Ordering::Relaxed));
+    let most = thread::scope(|scope| {
+        for had in &had {
+            scope.spawn(|| {
+                let mut connection = server.connect();
+                while !over.load(Ordering::Relaxed) {
+                    connection.get("/sleep?6");
+                    had.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let all_know = within(PATIENCE, || read().iter().all(|had| *had > 5).then_some(()));
+        let mut newcomers: Vec<_> = (0..MOST).map(|_| server.connect()).collect();
+        let before = read();
+        newcomers.iter_mut().for_each(|newcomer| newcomer.send(REQUEST));
+        newcomers.iter_mut().for_each(|newcomer| drop(newcomer.response()));
+        let most = read().iter().zip(before).map(|(after, before)| after - before).max();
+        over.store(true, Ordering::Relaxed);
+        all_know.and(most)
+    });
+    assert!(most.is_some_and(|most| most <= 4), "{most:?} answers of one, while {MOST} waited for their first");
+}
+
 /// Where all workers are busy all the time, one that comes later gets its share of the clients, though all of them have their
 /// connections already; be their calls short, or some of them long.
 #[test]

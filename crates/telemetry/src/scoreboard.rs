@@ -278,15 +278,17 @@ impl SlotWriter {
         })
     }
 
-    /// Whether another worker takes connections, has fewer than so many, and is in no call that began longer ago than this.
-    pub fn another_has_fewer_than(&self, clients: usize, longest_call: Duration) -> bool {
+    /// How many connections that one has which has fewest, of the other workers that take connections and are in no call that began
+    /// longer ago than this; `None` if there is none of them.
+    pub fn fewest_clients(&self, longest_call: Duration) -> Option<usize> {
         let now = milliseconds(clock::monotonic());
-        self.board.used().filter(|slot| *slot != self.slot).any(|slot| {
+        let of_others = self.board.used().filter(|slot| *slot != self.slot).filter_map(|slot| {
             let words = self.board.slot(slot);
             let [shown, began] = [CLIENTS, CALL_STARTED].map(|word| words[word].load(Ordering::Relaxed));
-            let is_held = || began > 0 && Duration::from_millis(now.saturating_sub(began)) > longest_call;
-            shown > 0 && shown <= clients as u64 && !is_held()
-        })
+            let is_held = began > 0 && Duration::from_millis(now.saturating_sub(began)) > longest_call;
+            (shown > 0 && !is_held).then(|| shown as usize - 1)
+        });
+        of_others.min()
     }
 
     /// The worker has told where its call is, because it takes too long.
@@ -357,27 +359,28 @@ mod tests {
     }
 
     #[test]
-    fn workers_know_who_has_fewer_connections() {
+    fn workers_know_who_has_fewest_connections() {
         let board = Scoreboard::create(3).unwrap();
-        let [first, second] = [0, 2].map(|slot| begun(&board, slot));
+        let [first, second, third] = [0, 1, 2].map(|slot| begun(&board, slot));
         let hour = Duration::from_secs(3600);
-        let another_has_fewer_than = |clients| first.another_has_fewer_than(clients, hour);
-        first.show_clients(Some(9));
-        assert!(!another_has_fewer_than(9), "nobody else is there");
-        second.show_clients(Some(3));
-        assert!(another_has_fewer_than(4) && !another_has_fewer_than(3));
-        assert!(!second.another_has_fewer_than(9, hour));
-        second.begin_call(clock::monotonic(), "GET", "/");
-        assert!(another_has_fewer_than(4));
-        second.show_call(clock::monotonic().saturating_sub(2 * hour), "GET", "/");
-        assert!(!another_has_fewer_than(4));
-        second.end_call();
-        assert!(another_has_fewer_than(4));
-        second.show_clients(None);
-        assert!(!another_has_fewer_than(4));
-        second.show_clients(Some(0));
+        let fewest = || first.fewest_clients(hour);
+        first.show_clients(Some(2));
+        assert_eq!(fewest(), None, "nobody else is there");
+        second.show_clients(Some(5));
+        third.show_clients(Some(3));
+        assert_eq!([&first, &second, &third].map(|worker| worker.fewest_clients(hour)), [Some(3), Some(2), Some(2)]);
+        third.begin_call(clock::monotonic(), "GET", "/");
+        assert_eq!(fewest(), Some(3));
+        third.show_call(clock::monotonic().saturating_sub(2 * hour), "GET", "/");
+        assert_eq!(fewest(), Some(5));
+        third.end_call();
+        assert_eq!(fewest(), Some(3));
+        third.show_clients(None);
+        assert_eq!(fewest(), Some(5));
+        third.show_clients(Some(0));
+        assert_eq!(fewest(), Some(0));
         board.forget_connections(Slot(2));
-        assert!(!another_has_fewer_than(4));
+        assert_eq!(fewest(), Some(5));
     }
 
     #[test]

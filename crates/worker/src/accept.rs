@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ferricorn_application::{Connection, Peer};
+use ferricorn_unix::accept_queue;
 use ferricorn_unix::listener::Address;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -54,6 +55,15 @@ impl Acceptor {
         Ok(Self { socket, number, local, is_ours })
     }
 
+    /// Whether more connections than that wait to be accepted. Of a Unix socket the kernel does not tell it.
+    pub(crate) fn has_more_than(&self, count: usize) -> bool {
+        let length = accept_queue::length(self).unwrap_or_else(|error| {
+            log::debug!("How many connections wait to be accepted cannot be told: {error}");
+            None
+        });
+        length.is_some_and(|length| length as usize > count)
+    }
+
     pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match &self.socket {
             Socket::Tcp(listener) => {
@@ -75,11 +85,16 @@ impl AsFd for Acceptor {
 
 /// Accepts until the worker drains, and then what is nobody else's to accept.
 pub(crate) async fn run(shared: Rc<Shared>, acceptor: Acceptor) {
-    let number = acceptor.number;
-    shared.acceptor_begins(number);
+    let (number, acceptor) = (acceptor.number, Rc::new(acceptor));
+    shared.acceptor_begins(number, Some(Rc::clone(&acceptor)));
     while let Some(accepted) = poll_fn(|context| poll_next(&shared, number, &acceptor, context)).await
         && take(&shared, &acceptor, accepted).await.is_continue()
-    {}
+    {
+        if !shared.may_take_more(number) {
+            // Its request may be here already; whether this worker is still idle shows then.
+            tokio::task::yield_now().await;
+        }
+    }
     if let Err(error) = last_call::run(&shared, &acceptor).await {
         log::error!("What waits in the queue of a socket may be lost: {error}");
     }
@@ -93,8 +108,6 @@ pub(crate) async fn take(shared: &Rc<Shared>, acceptor: &Acceptor, accepted: io:
             if let Err(error) = welcome(shared, accepted, acceptor) {
                 log::debug!("A connection ended while it was accepted: {error}");
             }
-            // Its request may be here already; whether this worker is still idle shows then.
-            tokio::task::yield_now().await;
         }
         Err(error) if is_of_the_client(&error) => {}
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => return ControlFlow::Break(()),
@@ -129,7 +142,7 @@ fn welcome(shared: &Rc<Shared>, accepted: Accepted, acceptor: &Acceptor) -> io::
     };
     let (socket, local) = (connection::keep_open(&raw)?, acceptor.local.clone());
     let connection = Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() };
-    connection::serve(shared, raw, connection, Origin { listener: acceptor.number, passed_on: false });
+    connection::serve(shared, raw, connection, Origin { listener: acceptor.number, passed_on: false, since: None });
     Ok(())
 }
 

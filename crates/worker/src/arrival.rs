@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use ferricorn_application::{Endpoint, Proxied};
 use ferricorn_unix::channel::Received;
@@ -16,6 +17,8 @@ const PROTOCOLS: [&str; 4] = ["TCP4", "TCP6", "LOCAL", "UNSPEC"];
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Words {
     listener: usize,
+    /// In microseconds of the monotonic clock.
+    since: Option<u64>,
     proxied: Option<Told>,
 }
 
@@ -31,6 +34,8 @@ pub(crate) struct Arrival {
     pub(crate) descriptor: OwnedFd,
     /// The number of the listener that it came from; workers that share a queue share their listeners.
     pub(crate) listener: usize,
+    /// Since when its request waits, by the monotonic clock; `None`: it has not had to wait.
+    pub(crate) since: Option<Duration>,
     pub(crate) proxied: Option<Proxied>,
 }
 
@@ -40,7 +45,8 @@ pub(crate) fn describe(standing: &Standing) -> io::Result<Vec<u8>> {
         protocol: proxied.protocol.to_owned(),
         ends: proxied.ends.clone().map(|(client, proxy)| [client, proxy].map(|end| (end.address, end.port))),
     });
-    Ok(serde_json::to_vec(&Words { listener: standing.listener, proxied })?)
+    let since = standing.waits_since().map(|since| since.as_micros() as u64);
+    Ok(serde_json::to_vec(&Words { listener: standing.listener, since, proxied })?)
 }
 
 /// Makes sense of what came out of the queue; `None`: nothing has.
@@ -49,10 +55,11 @@ pub(crate) fn understand(received: Received) -> io::Result<Option<Arrival>> {
         Received::Message(words, descriptors) => (words, descriptors),
         Received::Nothing | Received::Closed => return Ok(None),
     };
-    let Words { listener, proxied } = serde_json::from_slice(&words)?;
+    let Words { listener, since, proxied } = serde_json::from_slice(&words)?;
     let missing = || io::Error::other("a connection was passed on without its descriptor");
     let descriptor = descriptors.into_iter().next().ok_or_else(missing)?;
-    Ok(Some(Arrival { descriptor, listener, proxied: proxied.map(proxied_of).transpose()? }))
+    let since = since.map(Duration::from_micros);
+    Ok(Some(Arrival { descriptor, listener, since, proxied: proxied.map(proxied_of).transpose()? }))
 }
 
 fn proxied_of(told: Told) -> io::Result<Proxied> {
@@ -81,7 +88,7 @@ mod tests {
             socket: Box::new(OwnedFd::from(socket)),
             tls: OnceLock::new(),
         };
-        let standing = Standing::new(0, Arc::new(connection), 3);
+        let standing = Standing::new(0, Arc::new(connection), 3, Some(Duration::from_secs(5)));
         let (give, take) = Channel::pair().unwrap();
         let socket = standing.connection.socket.as_fd();
         assert!(give.try_send(&describe(&standing).unwrap(), &[socket]).unwrap());
@@ -96,6 +103,7 @@ mod tests {
                 let proxied = Proxied { protocol, ends: ends.clone() };
                 let arrival = carried(Some(proxied.clone()));
                 assert_eq!((arrival.listener, arrival.proxied), (3, Some(proxied)));
+                assert_eq!(arrival.since, Some(Duration::from_secs(5)));
             }
         }
         assert_eq!(carried(None).proxied, None);

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ferricorn_application::service;
@@ -53,6 +53,8 @@ pub(crate) struct Origin {
     pub(crate) listener: usize,
     /// Another worker has had it: what comes before the first request has been.
     pub(crate) passed_on: bool,
+    /// Since when its request has waited there.
+    pub(crate) since: Option<Duration>,
 }
 
 /// Serves a connection until either side ends it.
@@ -111,7 +113,8 @@ async fn speak_http(client: Rc<Client>, socket: Socket) {
     let mut wire = client.wire(socket);
     if let Some(handover) = &client.shared.handover {
         let connection = Arc::clone(&client.connection);
-        let standing = Arc::new(Standing::new(client.number, connection, client.origin.listener));
+        let Origin { listener, since, .. } = client.origin;
+        let standing = Arc::new(Standing::new(client.number, connection, listener, since));
         handover.enter(Arc::clone(&standing));
         wire.may_go(standing);
     }

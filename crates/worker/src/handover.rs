@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use ferricorn_settings::{Language, Settings};
 
@@ -14,8 +15,6 @@ use crate::pace::LONG_CALL;
 use crate::roster::{Patrol, Roster};
 use crate::standing::Standing;
 
-/// So many of those who wait here have their turns before one of those that were passed on, and wait for all workers, has his.
-const OWN_TURNS: u32 = 4;
 /// One in so many of those who come while others wait may be given to a worker that has fewer connections.
 const GIVEN_OF: u32 = 8;
 
@@ -23,16 +22,23 @@ const GIVEN_OF: u32 = 8;
 pub(crate) struct Handover {
     roster: Arc<Roster>,
     posts: Arc<Posts>,
-    /// Those who have to wait before they are read from, in the order in which they came.
-    line: RefCell<VecDeque<(Arc<Standing>, Waker)>>,
+    /// Those who have to wait before they are read from, in the order in which they came, here or to another worker.
+    line: RefCell<VecDeque<InLine>>,
     /// Who is let read next, where calls are the main thread's.
     turn: RefCell<Option<Arc<Standing>>>,
-    /// How many have had theirs since one of those passed on had his.
-    own_turns: Cell<u32>,
+    /// Somebody has had his since that was asked last.
+    had_turn: Cell<bool>,
     /// How many have come while others waited.
     came: Cell<u32>,
     /// There is a task that looks after them, where they are not.
     attended: Cell<bool>,
+}
+
+/// Who waits, and since when by the monotonic clock.
+struct InLine {
+    standing: Arc<Standing>,
+    waker: Waker,
+    since: Duration,
 }
 
 impl Handover {
@@ -49,7 +55,7 @@ impl Handover {
             posts,
             line: RefCell::default(),
             turn: RefCell::default(),
-            own_turns: Cell::new(0),
+            had_turn: Cell::new(false),
             came: Cell::new(0),
             attended: Cell::new(false),
         }
@@ -87,7 +93,7 @@ impl Handover {
 
     /// A request that is read waits for the calls that come before it; one that is not read can still go elsewhere. So none is
     /// read in a long call that pumps, nor, with `cautious`, in one that may become long, nor before those that wait already.
-    pub(crate) fn withholds(&self, standing: &Arc<Standing>, cautious: bool, waker: &Waker) -> bool {
+    pub(crate) fn withholds(&self, standing: &Arc<Standing>, cautious: bool, now: Duration, waker: &Waker) -> bool {
         if self.takes_turn(standing) {
             return false;
         }
@@ -95,14 +101,18 @@ impl Handover {
         let must_wait = || cautious || self.has_line() || self.posts.as_long_as(LONG_CALL) > 0;
         let withholds = standing.is_offered() && must_wait();
         if withholds {
-            self.withhold(standing, waker);
+            self.withhold(standing, now, waker);
         }
         withholds
     }
 
-    /// This reader is to wait.
-    pub(crate) fn withhold(&self, standing: &Arc<Standing>, waker: &Waker) {
-        self.line.borrow_mut().push_back((Arc::clone(standing), waker.clone()));
+    /// This reader is to wait. Who has waited elsewhere, at another worker or in the queue of a listening socket, comes before those
+    /// who have come since.
+    pub(crate) fn withhold(&self, standing: &Arc<Standing>, now: Duration, waker: &Waker) {
+        let since = standing.wait(now);
+        let mut line = self.line.borrow_mut();
+        let place = line.partition_point(|other| other.since <= since);
+        line.insert(place, InLine { standing: Arc::clone(standing), waker: waker.clone(), since });
     }
 
     /// Whether anybody waits to be read from.
@@ -118,24 +128,19 @@ impl Handover {
     /// No call is in progress, and none waits: who has waited longest is let read. Says whether there was anybody. To be called
     /// from within the runtime.
     pub(crate) fn call_next(&self) -> bool {
-        let (standing, waker) = self.line.borrow_mut().pop_front().unzip();
+        let (standing, waker) = self.line.borrow_mut().pop_front().map(|next| (next.standing, next.waker)).unzip();
         // Whoever had the turn before and has not used it is gone.
         self.turn.replace(standing);
-        let had_turn = waker.map(Waker::wake).is_some();
-        if had_turn {
-            self.own_turns.set(self.own_turns.get() + 1);
+        let has_turn = waker.map(Waker::wake).is_some();
+        if has_turn {
+            self.had_turn.set(true);
         }
-        had_turn
+        has_turn
     }
 
-    /// Whether the next turn is not for those who wait here. A worker that always has some is never idle, and so are all, if there is
-    /// more to do than they can; without this whoever was passed on would wait for ever.
-    pub(crate) fn is_turn_of_passed(&self) -> bool {
-        let due = self.own_turns.get() >= OWN_TURNS;
-        if due {
-            self.own_turns.set(0);
-        }
-        due && self.roster.has_passed_on()
+    /// Whether somebody who waited here has had his turn since this was asked last.
+    pub(crate) fn had_turn(&self) -> bool {
+        self.had_turn.take()
     }
 
     /// Somebody has come while others wait. Whether he may be given away: not while others who were are not taken.
@@ -164,7 +169,7 @@ impl Handover {
     pub(crate) fn resume(&self, count: usize) {
         let mut line = self.line.borrow_mut();
         let count = count.min(line.len());
-        line.drain(..count).for_each(|(_, waker)| waker.wake());
+        line.drain(..count).for_each(|next| next.waker.wake());
     }
 
     /// Passes a connection on, from the main thread, if it has a request. Says whether it did.
@@ -196,24 +201,17 @@ mod tests {
     }
 
     #[test]
-    fn those_passed_on_have_a_turn_after_some_of_those_who_wait_here() {
-        let (give, take) = Channel::pair().unwrap();
-        assert!(give.try_send(b"one", &[]).unwrap());
-        let handover = Handover::new(roster(give), Posts::new(1, false));
-        let is_turn_of_passed_after = |own| {
-            for _ in 0..own {
-                handover.withhold(&Arc::new(standing()), Waker::noop());
-                assert!(handover.call_next());
-            }
-            handover.is_turn_of_passed()
+    fn who_has_waited_elsewhere_keeps_his_place() {
+        let handover = Handover::new(roster(Channel::pair().unwrap().0), Posts::new(1, false));
+        let waits = |number: u64, since: Option<u64>| {
+            let Standing { connection, .. } = standing();
+            let standing = Arc::new(Standing::new(number, connection, 0, since.map(Duration::from_secs)));
+            handover.withhold(&standing, Duration::from_secs(10 + number), Waker::noop());
         };
-        for _ in 0..OWN_TURNS {
-            assert!(!handover.call_next());
-        }
-        assert!(!is_turn_of_passed_after(OWN_TURNS - 1), "a turn is only had by somebody");
-        assert!(is_turn_of_passed_after(1));
-        assert!(!handover.is_turn_of_passed(), "it has been had");
-        take.receive().unwrap();
-        assert!(!is_turn_of_passed_after(OWN_TURNS), "there is nobody any more");
+        [(0, None), (1, None), (2, Some(5)), (3, Some(11)), (4, None), (5, Some(4))]
+            .into_iter()
+            .for_each(|(number, since)| waits(number, since));
+        let turns = std::iter::from_fn(|| handover.call_next().then(|| handover.turn.take().unwrap().number));
+        assert_eq!(turns.collect::<Vec<_>>(), [5, 2, 0, 1, 3, 4]);
     }
 }

@@ -48,6 +48,7 @@ async fn empty(shared: &Rc<Shared>, acceptor: &Acceptor) -> io::Result<()> {
             if accept::take(shared, acceptor, accepted).await.is_break() {
                 return Ok(());
             }
+            tokio::task::yield_now().await;
         }
         let waiting = accept_queue::length(acceptor)?;
         if !is_draining(shared) || waiting.is_none_or(|waiting| waiting == 0) {

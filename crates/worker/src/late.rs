@@ -25,7 +25,11 @@ pub(crate) fn since(settings: &Settings, connection: &Connection) -> Duration {
     if settings.queue_timeout.is_zero() {
         return now;
     }
-    // Of a Unix socket the kernel does not tell it: its requests wait since they were read.
+    last_heard(now, connection)
+}
+
+/// When the client's last byte came, as the kernel tells; of a Unix socket it does not: now.
+pub(crate) fn last_heard(now: Duration, connection: &Connection) -> Duration {
     let silence = tcp::silence(connection.socket.as_fd()).unwrap_or_else(|error| {
         log::debug!("Since when a request waits cannot be told: {error}");
         None

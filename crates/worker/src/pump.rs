@@ -186,6 +186,7 @@ async fn next(shared: &Shared) -> Next {
     shared.note_turn();
     shared.deliver();
     shared.forget_passed();
+    shared.let_newcomers_in();
     if shared.has_queued() {
         tokio::task::yield_now().await;
     }

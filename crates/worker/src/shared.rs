@@ -289,6 +289,11 @@ impl Shared {
         }
     }
 
+    /// How many wait for their call, or to be read before it.
+    pub(crate) fn line_length(&self) -> usize {
+        self.waiting() + self.handover.as_ref().map_or(0, Handover::line_length)
+    }
+
     pub(crate) fn has_queued(&self) -> bool {
         !self.queue.borrow().is_empty()
     }
@@ -345,8 +350,8 @@ impl Shared {
     }
 
     pub(crate) fn turn_ended(&self) {
-        if let Some(handover) = &self.handover {
-            self.slot.show_line(handover.line_length() + self.waiting());
+        if self.handover.is_some() {
+            self.slot.show_line(self.line_length());
         }
         self.read_clock();
         self.last_turn.set(self.now.get());

@@ -3,10 +3,13 @@
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ferricorn_application::Connection;
 use ferricorn_unix::descriptor;
+
+use crate::late;
 
 /// The main thread reads, or there is more to it than the socket.
 const OURS: u8 = 0;
@@ -16,6 +19,11 @@ const OFFERED: u8 = 1;
 const HELD: u8 = 2;
 /// Another worker has it.
 const PASSED: u8 = 3;
+
+/// Since when a request waits: there is none.
+const NOBODY: u64 = 0;
+/// The same of a new connection, of which the first may have been there before it was accepted.
+const FIRST: u64 = u64::MAX;
 
 /// What the main thread learns when it wants to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +40,8 @@ pub(crate) enum Claim {
 #[derive(Debug)]
 pub(crate) struct Standing {
     word: AtomicU8,
+    /// Since when its request waits to be read, in microseconds of the monotonic clock; or `NOBODY` or `FIRST`.
+    since: AtomicU64,
     /// The connection's number in this worker.
     pub(crate) number: u64,
     pub(crate) connection: Arc<Connection>,
@@ -40,15 +50,36 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    pub(crate) fn new(number: u64, connection: Arc<Connection>, listener: usize) -> Self {
-        Self { word: AtomicU8::new(OURS), number, connection, listener }
+    /// `since`: its request has waited at another worker since then, by the monotonic clock.
+    pub(crate) fn new(number: u64, connection: Arc<Connection>, listener: usize, since: Option<Duration>) -> Self {
+        let since = AtomicU64::new(since.map_or(FIRST, in_microseconds));
+        Self { word: AtomicU8::new(OURS), since, number, connection, listener }
+    }
+
+    /// Since when its request waits to be read.
+    pub(crate) fn waits_since(&self) -> Option<Duration> {
+        let since = self.since.load(Ordering::Relaxed);
+        (since != NOBODY && since != FIRST).then(|| Duration::from_micros(since))
+    }
+
+    /// Its request is here and has to wait. Says since when it does: it may have been here before its connection was accepted.
+    pub(crate) fn wait(&self, now: Duration) -> Duration {
+        self.waits_since().unwrap_or_else(|| {
+            let is_first = self.since.load(Ordering::Relaxed) == FIRST;
+            let since = if is_first { late::last_heard(now, &self.connection) } else { now };
+            self.since.store(in_microseconds(since), Ordering::Relaxed);
+            since
+        })
     }
 
     /// The main thread wants to read.
     pub(crate) fn claim(&self) -> Claim {
         let claimed = self.word.compare_exchange(OFFERED, OURS, Ordering::Acquire, Ordering::Acquire);
         match claimed {
-            Ok(_) | Err(OURS) => Claim::Granted,
+            Ok(_) | Err(OURS) => {
+                self.since.store(NOBODY, Ordering::Relaxed);
+                Claim::Granted
+            }
             Err(HELD) => Claim::Pending,
             Err(_) => Claim::Passed,
         }
@@ -82,6 +113,10 @@ impl Standing {
     }
 }
 
+fn in_microseconds(time: Duration) -> u64 {
+    time.as_micros() as u64
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::fs::File;
@@ -102,7 +137,7 @@ pub(crate) mod tests {
         let (peer, socket) = (Peer::Unix(PathBuf::new()), Box::new(socket));
         let (remote, local) = (peer.clone(), peer);
         let connection = Connection { remote, local, socket, proxied: OnceLock::new(), tls: OnceLock::new() };
-        Standing::new(0, Arc::new(connection), 0)
+        Standing::new(0, Arc::new(connection), 0, None)
     }
 
     #[test]

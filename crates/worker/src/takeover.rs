@@ -39,7 +39,7 @@ impl Takeover {
     /// Takes what comes until the worker drains, and then what is there: this worker itself may have put it there, and there
     /// may be nobody else to take it.
     pub(crate) async fn run(self, shared: Rc<Shared>) {
-        shared.acceptor_begins(TAKEOVER);
+        shared.acceptor_begins(TAKEOVER, None);
         while let Some(taken) = poll_fn(|context| self.poll_next(&shared, context)).await {
             if let Err(error) = taken.and_then(|arrival| self.welcome(&shared, arrival)) {
                 log::debug!("A connection ended while it was handed over: {error}");
@@ -75,14 +75,14 @@ impl Takeover {
     }
 
     fn welcome(&self, shared: &Rc<Shared>, arrival: Arrival) -> io::Result<()> {
-        let Arrival { descriptor, listener, proxied } = arrival;
+        let Arrival { descriptor, listener, since, proxied } = arrival;
         let unknown = || io::Error::other("it came from a listener that is unknown here");
         let local = self.addresses.get(listener).cloned().ok_or_else(unknown)?;
         let (raw, remote) = adopt(descriptor)?;
         let socket = connection::keep_open(&raw)?;
         let proxied = proxied.map_or_else(OnceLock::new, OnceLock::from);
         let connection = Connection { remote, local, socket, proxied, tls: OnceLock::new() };
-        connection::serve(shared, raw, connection, Origin { listener, passed_on: true });
+        connection::serve(shared, raw, connection, Origin { listener, passed_on: true, since });
         Ok(())
     }
 }

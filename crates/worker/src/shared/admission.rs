@@ -1,9 +1,11 @@
 //! Whether this worker takes connections, and who is told when that changes.
 
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{Phase, Shared};
+use crate::accept::Acceptor;
 use crate::crew::Prospect;
 use crate::handover::Handover;
 use crate::pace::LONG_CALL;
@@ -14,11 +16,15 @@ pub(crate) const TAKEOVER: usize = usize::MAX;
 const AHEAD: usize = 8;
 /// Not so if that one is in a call that has gone on for so long: it may not come soon.
 const COMES_SOON: Duration = Duration::from_millis(10);
+/// So many new connections at most are taken between two calls where all of them have to wait.
+const NEWCOMERS: usize = 32;
 
 /// An acceptor's task, between two polls.
 #[derive(Default)]
 pub(super) struct Waiting {
     waker: Option<Waker>,
+    /// The listening socket; `None` for what other workers pass on.
+    listener: Option<Rc<Acceptor>>,
     /// It waits for the worker to be idle, not for a connection.
     held_back: bool,
     /// Connections that it may take all the same.
@@ -27,8 +33,8 @@ pub(super) struct Waiting {
 
 impl Shared {
     /// An acceptor exists from now on.
-    pub(crate) fn acceptor_begins(&self, number: usize) {
-        self.acceptors.borrow_mut().insert(number, Waiting::default());
+    pub(crate) fn acceptor_begins(&self, number: usize, listener: Option<Rc<Acceptor>>) {
+        self.acceptors.borrow_mut().insert(number, Waiting { listener, ..Waiting::default() });
         self.show_clients();
     }
 
@@ -87,8 +93,13 @@ impl Shared {
 
     /// Whether another worker should take what comes.
     pub(super) fn is_ahead(&self) -> bool {
-        let enough = self.open.borrow().len().saturating_sub(AHEAD);
-        enough > 0 && self.slot.another_has_fewer_than(enough, COMES_SOON)
+        self.most_to_take() == 0
+    }
+
+    /// So many connections may be taken until another worker should.
+    fn most_to_take(&self) -> usize {
+        let most = self.slot.fewest_clients(COMES_SOON).map_or(usize::MAX, |fewest| fewest + AHEAD + 1);
+        most.saturating_sub(self.open.borrow().len())
     }
 
     /// What there is to take, as soon as it may be taken.
@@ -113,25 +124,48 @@ impl Shared {
     pub(crate) fn poll_left<T>(&self, number: usize, context: &Context<'_>, take: impl FnOnce() -> T) -> Poll<T> {
         let held_back = self.crew.as_ref().is_some_and(|crew| !crew.has_idle_thread());
         if let Some(waiting) = self.acceptors.borrow_mut().get_mut(&number) {
-            waiting.held_back = held_back;
+            (waiting.held_back, waiting.allowance) = (held_back, 0);
             waiting.waker = Some(context.waker().clone());
         }
         if held_back { Poll::Pending } else { Poll::Ready(take()) }
     }
 
-    /// Lets one connection in that was passed on, if its turn has come before those that wait here, there is one, and no other worker
-    /// has fewer. To be called from within the runtime, while no call is in progress and none waits.
+    /// After each turn of those who wait here, lets one connection in that was passed on, unless another worker has fewer: a worker where
+    /// somebody waits is never idle, and so are all, if there is more to do than they can. Says whether there may be one. To be called
+    /// from within the runtime, while no call is in progress and none waits.
     pub(crate) fn lets_passed_in(&self) -> bool {
-        let due = self.handover.as_ref().is_some_and(Handover::is_turn_of_passed);
-        if due
-            && !self.is_ahead()
-            && let Some(waiting) = self.acceptors.borrow_mut().get_mut(&TAKEOVER)
-        {
-            waiting.allowance = waiting.allowance.max(1);
-            waiting.waker.as_ref().map(Waker::wake_by_ref).is_some()
-        } else {
-            false
+        let had_turn = self.handover.as_ref().is_some_and(Handover::had_turn);
+        let mut acceptors = self.acceptors.borrow_mut();
+        let takeover = acceptors.get_mut(&TAKEOVER).filter(|waiting| had_turn && waiting.held_back);
+        let Some(waiting) = takeover.filter(|_| !self.is_ahead()) else { return false };
+        waiting.allowance = waiting.allowance.max(1);
+        waiting.waker.as_ref().map(Waker::wake_by_ref).is_some()
+    }
+
+    /// Lets new connections in where others wait already, if none would be served sooner elsewhere: fewer wait at no other worker, or
+    /// more connections wait to be accepted than there are workers to do it. Else those who came before would have their turns again
+    /// and again until the next tick. Not where connections cannot be handed over, should a long call come. To be called from within the
+    /// runtime, while no call is in progress.
+    pub(crate) fn let_newcomers_in(&self) {
+        let here = self.line_length();
+        if here == 0 || self.handover.is_none() && self.settings.workers > 1 {
+            return;
         }
+        let mut acceptors = self.acceptors.borrow_mut();
+        let held_back = acceptors.iter_mut().filter(|(number, waiting)| **number != TAKEOVER && waiting.held_back);
+        for (_, waiting) in held_back {
+            let is_crowd =
+                || waiting.listener.as_ref().is_some_and(|listener| listener.has_more_than(self.settings.workers));
+            if !self.slot.another_has_line_below(here) || is_crowd() {
+                waiting.allowance = waiting.allowance.max(self.most_to_take().min(NEWCOMERS) as u64);
+                waiting.waker.iter().for_each(Waker::wake_by_ref);
+            }
+        }
+    }
+
+    /// Whether an acceptor may take another connection whether the worker is idle or not.
+    pub(crate) fn may_take_more(&self, number: usize) -> bool {
+        self.acceptors.borrow().get(&number).is_some_and(|waiting| waiting.allowance > 0)
     }
 
     /// The acceptor that was let look has found nothing: the next to come is for an idle worker.
@@ -179,6 +213,7 @@ impl Shared {
 mod tests {
     use std::fs::File;
     use std::rc::Rc;
+    use std::sync::Arc;
 
     use ferricorn_settings::{Context, Layer, Origin, Value, resolve};
     use ferricorn_telemetry::events::Reporter;
@@ -202,7 +237,7 @@ mod tests {
             let open = Open { activity: Rc::new(Activity::default()), connection: standing().connection, task: None };
             shared.open.borrow_mut().insert(number, open);
         }
-        [LISTENER, TAKEOVER].into_iter().for_each(|number| shared.acceptor_begins(number));
+        [LISTENER, TAKEOVER].into_iter().for_each(|number| shared.acceptor_begins(number, None));
         shared
     }
 
@@ -217,5 +252,49 @@ mod tests {
         assert!(may_accept(TAKEOVER), "a request that is here is for the first that is idle");
         shared.in_call.set(true);
         assert!(!may_accept(TAKEOVER));
+    }
+
+    #[test]
+    fn one_who_was_passed_on_is_let_in_after_each_turn_here() {
+        let [first, _] = seats();
+        let shared = worker(first, 1);
+        let may_take = || shared.may_accept(TAKEOVER, Waker::noop());
+        let handover = shared.handover.as_ref().unwrap();
+        for _ in 0..2 {
+            handover.withhold(&Arc::new(standing()), Duration::ZERO, Waker::noop());
+        }
+        assert!(!may_take(), "others wait");
+        assert!(!shared.lets_passed_in(), "nobody has had his turn");
+        assert!(shared.call_next_in_line());
+        assert!(shared.lets_passed_in() && may_take());
+        assert!(!shared.lets_passed_in() && !may_take(), "one is in");
+        assert!(shared.call_next_in_line() && shared.lets_passed_in() && may_take());
+        shared.nothing_waits(TAKEOVER);
+        handover.withhold(&Arc::new(standing()), Duration::ZERO, Waker::noop());
+        assert!(shared.call_next_in_line() && !shared.lets_passed_in(), "there was none when it was looked");
+    }
+
+    #[test]
+    fn newcomers_are_let_in_where_all_have_to_wait_and_none_waits_less() {
+        let [first, second] = seats();
+        let shared = worker(first, 1);
+        let may_accept = |number| {
+            shared.let_newcomers_in();
+            shared.may_accept(number, Waker::noop())
+        };
+        let handover = shared.handover.as_ref().unwrap();
+        let wait = || handover.withhold(&Arc::new(standing()), Duration::ZERO, Waker::noop());
+        second.show_clients(Some(1));
+        second.show_line(1);
+        wait();
+        assert!(!may_accept(LISTENER), "it is held back from now on");
+        let let_in = (0..).take_while(|_| shared.may_accept(LISTENER, Waker::noop()));
+        shared.let_newcomers_in();
+        assert_eq!(let_in.count(), AHEAD + 1, "no more than leave the other one its share");
+        assert!(!shared.may_accept(TAKEOVER, Waker::noop()), "those have turns of their own");
+        wait();
+        assert!(!may_accept(LISTENER), "fewer wait at the other one");
+        second.show_line(2);
+        assert!(may_accept(LISTENER));
     }
 }

@@ -20,7 +20,8 @@ impl Shared {
         let Some(handover) = &self.handover else { return true };
         let withholds = match &self.crew {
             Some(crew) => self.withholds_from_crew(crew, handover, standing, waker),
-            None => self.gives_away(handover, standing) || handover.withholds(standing, self.must_be_cautious(), waker),
+            None if self.gives_away(handover, standing) => true,
+            None => handover.withholds(standing, self.must_be_cautious(), self.now.get(), waker),
         };
         !withholds && handover.claim(standing)
     }
@@ -29,6 +30,7 @@ impl Shared {
     /// for ever where most of them are, and a worker that came later would have none. Says whether it is gone.
     fn gives_away(&self, handover: &Handover, standing: &Arc<Standing>) -> bool {
         let gives = standing.is_offered()
+            && standing.waits_since().is_none()
             && self.has_work()
             && handover.may_be_given()
             && self.is_ahead()
@@ -63,7 +65,7 @@ impl Shared {
             self.forget_passed();
             return true;
         }
-        handover.withhold(standing, waker);
+        handover.withhold(standing, self.now.get(), waker);
         if handover.needs_attendant() {
             tokio::task::spawn_local(attend_withheld(Rc::clone(self)));
         }
