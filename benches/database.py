@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ WORKERS = 4
 THREADS = 4
 # Of each process, or of each process's threads together.
 POOL_MAX = 10
+# In seconds: a warm-up ends with as many requests unanswered as there are users.
+SETTLING = 1
 
 REQUESTS = """
 local paths, turn = {PATHS}, 0
@@ -197,6 +200,7 @@ def measure(plan: Plan, database: Database, contestant: Contestant, users: int) 
         histograms = Path(directory)
         with running_server(plan, database, contestant, histograms) as server, watched(database.cluster) as most:
             load(server, users, 1)
+            time.sleep(SETTLING)
             for file in histograms.iterdir():
                 # Emptied and not removed: a process has it mapped.
                 file.write_bytes(bytes(file.stat().st_size))
