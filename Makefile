@@ -45,6 +45,7 @@ check: $(VENV)/.installed
 	cargo fmt --check
 	PYO3_PYTHON=$(CURDIR)/$(BIN)/python PYO3_BUILD_EXTENSION_MODULE=1 \
 		cargo clippy --quiet --workspace --all-targets --locked -- --deny warnings
+	$(BIN)/mypy
 
 # What must not depend on what; see ARCHITECTURE.md.
 arrows:

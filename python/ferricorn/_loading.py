@@ -56,7 +56,12 @@ def evaluate_file(path: str) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise BadConfiguration(f"the configuration file {path} cannot be read: {error}") from None
-    return _run(path, lambda: exec(code, module.__dict__) or module)
+
+    def execute() -> ModuleType:
+        exec(code, module.__dict__)
+        return module
+
+    return _run(path, execute)
 
 
 def evaluate_module(name: str) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def line_numbers(path: str) -> dict[str, int]:
     except (OSError, SyntaxError, ValueError):
         return {}
     lines: dict[str, int] = {}
-    waiting: list[ast.stmt] = list(reversed(tree.body))
+    waiting: list[ast.stmt | ast.excepthandler] = list(reversed(tree.body))
     while waiting:
         statement = waiting.pop()
         lines.update((name, statement.lineno) for name in _names_set_by(statement))
@@ -83,7 +88,7 @@ def line_numbers(path: str) -> dict[str, int]:
     return lines
 
 
-def _names_set_by(statement: ast.stmt) -> list[str]:
+def _names_set_by(statement: ast.stmt | ast.excepthandler) -> list[str]:
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return [statement.name]
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
@@ -258,7 +263,7 @@ def source_files() -> list[str]:
 
 def finish() -> None:
     """Do what the interpreter does at its end: wait for threads, run exit handlers, flush."""
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:

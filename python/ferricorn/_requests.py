@@ -78,7 +78,7 @@ class RequestHooks:
 
     def __init__(self, cfg: Config, worker: Worker, defined: set[str], logs: bool) -> None:
         self._worker = worker
-        self._log = worker.log if logs else None
+        self._log: Any = worker.log if logs else None
         self._pre: Callable[..., Any] | None = cfg.pre_request if "pre_request" in defined else None
         self._post: Callable[..., Any] | None = cfg.post_request if "post_request" in defined else None
         # Threads may begin requests at the same time, and this counts without a lock.

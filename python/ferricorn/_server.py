@@ -95,7 +95,7 @@ class Server(Arbiter):
         # Who looks at the class sees the workers too, as with the original.
         original = sys.modules.get("gunicorn.arbiter")
         if original is not None:
-            original.Arbiter.WORKERS = self.WORKERS  # type: ignore[attr-defined]
+            original.Arbiter.WORKERS = self.WORKERS
 
     @property
     def num_workers(self) -> int:

@@ -13,13 +13,13 @@ from sqlalchemy import URL, pool, util
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 
-class FerricornDialect(PGDialect_psycopg2):  # type: ignore[misc]
+class FerricornDialect(PGDialect_psycopg2):
     """Found as `postgresql+ferricorn` by its entry point."""
 
     driver = "ferricorn"
     supports_statement_cache = True
     # Our versions are not psycopg2's.
-    minimum_dbapi_version = None
+    minimum_dbapi_version = None  # type: ignore[assignment]
 
     def __init__(self, use_native_hstore: bool = False, **options: Any) -> None:
         # hstore is turned into dictionaries by SQLAlchemy itself.

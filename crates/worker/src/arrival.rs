@@ -17,8 +17,8 @@ const PROTOCOLS: [&str; 4] = ["TCP4", "TCP6", "LOCAL", "UNSPEC"];
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Words {
     listener: usize,
-    /// In microseconds of the monotonic clock.
-    since: Option<u64>,
+    /// By the monotonic clock.
+    since: Option<Duration>,
     proxied: Option<Told>,
 }
 
@@ -45,8 +45,7 @@ pub(crate) fn describe(standing: &Standing) -> io::Result<Vec<u8>> {
         protocol: proxied.protocol.to_owned(),
         ends: proxied.ends.clone().map(|(client, proxy)| [client, proxy].map(|end| (end.address, end.port))),
     });
-    let since = standing.waits_since().map(|since| since.as_micros() as u64);
-    Ok(serde_json::to_vec(&Words { listener: standing.listener, since, proxied })?)
+    Ok(serde_json::to_vec(&Words { listener: standing.listener, since: standing.waits_since(), proxied })?)
 }
 
 /// Makes sense of what came out of the queue; `None`: nothing has.
@@ -58,7 +57,6 @@ pub(crate) fn understand(received: Received) -> io::Result<Option<Arrival>> {
     let Words { listener, since, proxied } = serde_json::from_slice(&words)?;
     let missing = || io::Error::other("a connection was passed on without its descriptor");
     let descriptor = descriptors.into_iter().next().ok_or_else(missing)?;
-    let since = since.map(Duration::from_micros);
     Ok(Some(Arrival { descriptor, listener, since, proxied: proxied.map(proxied_of).transpose()? }))
 }
 

@@ -2,17 +2,17 @@
 //! calls do not come back.
 
 use std::cell::Cell;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use ferricorn_application::{Connection, Head, error_page};
 use ferricorn_settings::Settings;
-use ferricorn_unix::{clock, tcp};
+use ferricorn_unix::clock;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::answer::{Answer, Content};
 use crate::shared::{Answered, Shared};
+use crate::standing::last_heard;
 
 /// Since when a request waits that has just been read to its end. Where that matters, the kernel is asked when its last byte
 /// came: it may have been there for long, while a call kept the worker from reading, or before its connection was accepted.
@@ -26,15 +26,6 @@ pub(crate) fn since(settings: &Settings, connection: &Connection) -> Duration {
         return now;
     }
     last_heard(now, connection)
-}
-
-/// When the client's last byte came, as the kernel tells; of a Unix socket it does not: now.
-pub(crate) fn last_heard(now: Duration, connection: &Connection) -> Duration {
-    let silence = tcp::silence(connection.socket.as_fd()).unwrap_or_else(|error| {
-        log::debug!("Since when a request waits cannot be told: {error}");
-        None
-    });
-    now.saturating_sub(silence.unwrap_or_default())
 }
 
 /// Requests that have waited too long, since that was last told.

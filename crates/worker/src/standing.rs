@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ferricorn_application::Connection;
-use ferricorn_unix::descriptor;
-
-use crate::late;
+use ferricorn_unix::{descriptor, tcp};
 
 /// The main thread reads, or there is more to it than the socket.
 const OURS: u8 = 0;
@@ -66,7 +64,7 @@ impl Standing {
     pub(crate) fn wait(&self, now: Duration) -> Duration {
         self.waits_since().unwrap_or_else(|| {
             let is_first = self.since.load(Ordering::Relaxed) == FIRST;
-            let since = if is_first { late::last_heard(now, &self.connection) } else { now };
+            let since = if is_first { last_heard(now, &self.connection) } else { now };
             self.since.store(in_microseconds(since), Ordering::Relaxed);
             since
         })
@@ -111,6 +109,15 @@ impl Standing {
     pub(crate) fn release(&self, passed: bool) {
         self.word.store(if passed { PASSED } else { OFFERED }, Ordering::Release);
     }
+}
+
+/// When the client's last byte came, as the kernel tells; of a Unix socket it does not: now.
+pub(crate) fn last_heard(now: Duration, connection: &Connection) -> Duration {
+    let silence = tcp::silence(connection.socket.as_fd()).unwrap_or_else(|error| {
+        log::debug!("Since when a request waits cannot be told: {error}");
+        None
+    });
+    now.saturating_sub(silence.unwrap_or_default())
 }
 
 fn in_microseconds(time: Duration) -> u64 {

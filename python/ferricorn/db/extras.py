@@ -129,7 +129,7 @@ def _record(names: tuple[str, ...]) -> Any:
     for name in names:
         field = _NOT_IN_NAMES.sub("_", name)
         fields.append("f" + field if not field or field[0] == "_" or field[0].isdigit() else field)
-    return namedtuple("Record", fields, rename=True)  # type: ignore[misc]
+    return namedtuple("Record", fields, rename=True)
 
 
 class NamedTupleCursor(cursor):
@@ -197,7 +197,7 @@ def execute_values(
     row_template = cur._as_text(template)
     if isinstance(row_template, bytes):
         row_template = row_template.decode()
-    result = [] if fetch else None
+    result: list[Any] | None = [] if fetch else None
     for page in _pages(argslist, page_size):
         if row_template is None:
             row_template = "(" + ",".join(["%s"] * len(page[0])) + ")"
@@ -317,8 +317,8 @@ def register_ipaddress(conn_or_curs: Any = None) -> None:
         register_type(new_array_type((array,), f"{name}[]", made), conn_or_curs)
     for kind in (ipaddress.IPv4Interface, ipaddress.IPv6Interface, ipaddress.IPv4Network, ipaddress.IPv6Network):
         register_adapter(kind, lambda value: Inet(str(value)))
-    for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
-        register_adapter(kind, lambda value: Inet(str(value)))
+    for address in (ipaddress.IPv4Address, ipaddress.IPv6Address):
+        register_adapter(address, lambda value: Inet(str(value)))
 
 
 class CompositeCaster:

@@ -34,7 +34,7 @@ class Composable:
         return Composed([self] * count)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._wrapped == other._wrapped  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._wrapped == other._wrapped
 
     def __hash__(self) -> int:
         return hash(repr(self))
@@ -186,7 +186,7 @@ class Placeholder(Composable):
     @property
     def name(self) -> str | None:
         """The name."""
-        return self._wrapped  # type: ignore[no-any-return]
+        return self._wrapped
 
     def __repr__(self) -> str:
         return f"Placeholder({'' if self._wrapped is None else repr(self._wrapped)})"

@@ -31,6 +31,19 @@ pub(super) struct Waiting {
     allowance: u64,
 }
 
+impl Waiting {
+    /// It may take so many, at least, though the worker is not idle, and looks at once.
+    fn let_in(&mut self, count: u64) {
+        self.allowance = self.allowance.max(count);
+        self.wake();
+    }
+
+    /// It looks again.
+    fn wake(&self) {
+        self.waker.iter().for_each(Waker::wake_by_ref);
+    }
+}
+
 impl Shared {
     /// An acceptor exists from now on.
     pub(crate) fn acceptor_begins(&self, number: usize, listener: Option<Rc<Acceptor>>) {
@@ -56,10 +69,11 @@ impl Shared {
 
     /// Connections are taken only while no call runs and none waits, or a thread is idle: what this worker cannot
     /// serve now stays in the kernel's queue for a worker that can. Nor is it for the first that wakes to take all of a crowd
-    /// that comes at once; but whoever was passed on has a request and waits, and is for the first that is idle. What still
-    /// waits there when the sweeper ticks has found no such worker, and clients that came first are not to be served alone for
-    /// ever: as many as calls have ended since the last tick are taken all the same, but not into a long call, for which they
-    /// might have to wait. The waker hears of a change.
+    /// that comes at once; but whoever was passed on has a request and waits, and is for the first that is idle. Where there is no
+    /// such worker clients that came first are not to be served alone for ever, and some are taken all the same, but not into a long
+    /// call, for which they might have to wait: those who are let in between two calls ([`let_newcomers_in`](Self::let_newcomers_in),
+    /// [`lets_passed_in`](Self::lets_passed_in)), and of what still waits when the sweeper ticks as many as calls have ended since its
+    /// last tick. The waker hears of a change.
     fn may_accept(&self, number: usize, waker: &Waker) -> bool {
         let has_room = self.open.borrow().len() < self.settings.worker_connections;
         let mut may = self.is_idle() && has_room && (number == TAKEOVER || !self.is_ahead());
@@ -138,8 +152,8 @@ impl Shared {
         let mut acceptors = self.acceptors.borrow_mut();
         let takeover = acceptors.get_mut(&TAKEOVER).filter(|waiting| had_turn && waiting.held_back);
         let Some(waiting) = takeover.filter(|_| !self.is_ahead()) else { return false };
-        waiting.allowance = waiting.allowance.max(1);
-        waiting.waker.as_ref().map(Waker::wake_by_ref).is_some()
+        waiting.let_in(1);
+        true
     }
 
     /// Lets new connections in where others wait already, if none would be served sooner elsewhere: fewer wait at no other worker, or
@@ -157,8 +171,7 @@ impl Shared {
             let is_crowd =
                 || waiting.listener.as_ref().is_some_and(|listener| listener.has_more_than(self.settings.workers));
             if !self.slot.another_has_line_below(here) || is_crowd() {
-                waiting.allowance = waiting.allowance.max(self.most_to_take().min(NEWCOMERS) as u64);
-                waiting.waker.iter().for_each(Waker::wake_by_ref);
+                waiting.let_in(self.most_to_take().min(NEWCOMERS) as u64);
             }
         }
     }
@@ -201,11 +214,7 @@ impl Shared {
     }
 
     pub(super) fn wake_acceptors(&self, which: impl Fn(&Waiting) -> bool) {
-        for waiting in self.acceptors.borrow().values().filter(|waiting| which(waiting)) {
-            if let Some(waker) = &waiting.waker {
-                waker.wake_by_ref();
-            }
-        }
+        self.acceptors.borrow().values().filter(|waiting| which(waiting)).for_each(Waiting::wake);
     }
 }
 
