@@ -105,6 +105,10 @@ class PoolTimeout(OperationalError):
     """All connections are lent, and none came back in time."""
 
 
+class InvalidSettings(OperationalError, ProgrammingError):
+    """What was said of the database makes no sense, so nobody was asked. psycopg2 has one class or the other, by what it is."""
+
+
 class ParameterIndexError(ProgrammingError, IndexError):
     """A statement wants more values than there are. It was not sent."""
 

@@ -385,6 +385,26 @@ def test_where_the_database_is_not(server: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dsn", "words"),
+    [
+        ("postgresql://autoshop:a-secret@127.0.0.1:none/autoshop", "port of dsn: not a port from 1 to 65535"),
+        ("host=127.0.0.1 port=65536", "port of dsn: not a port from 1 to 65535"),
+        ("host=127.0.0.1 sslmode=perhaps", "sslmode of dsn: expected one of disable,"),
+        ("postgresql://autoshop:a-secret@127.0.0.1/autoshop?sslmod=require", 'invalid connection option "sslmod"'),
+        ("postgresql://autoshop:a-secret@[::1/autoshop", "invalid dsn: a [ without its ]"),
+        ("a-secret", "invalid dsn: a keyword without a value"),
+    ],
+)
+def test_what_is_said_of_the_database_makes_no_sense(dsn: str, words: str) -> None:
+    """A program that answers an OperationalError with "come again later" does so here, and psycopg2's class is right as well."""
+    for use in (db.connect, ask):
+        with pytest.raises(db.OperationalError) as caught:
+            use(dsn)
+        assert isinstance(caught.value, db.ProgrammingError)
+        assert words in str(caught.value) and "a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "dsn",
     [
         "postgresql://a:secret/x@h/y",

@@ -264,6 +264,22 @@ def test_wrong_parameters_leave_the_transaction_usable(
     assert one(cursor, "SELECT 2") == 2
 
 
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ((1,), "tuple index out of range: more placeholders than values (1)"),
+        ([], "list index out of range: more placeholders than values (0)"),
+        ((1, 2, 3), "not all arguments converted during string formatting: placeholders: 2, values: 3"),
+    ],
+)
+def test_wrong_number_of_parameters_is_told(driver: Driver, cursor: Any, parameters: Any, words: str) -> None:
+    """psycopg2 tells the first half."""
+    told = words if driver.ours else words.split(":")[0]
+    with pytest.raises((driver.module.ProgrammingError, IndexError, TypeError)) as caught:
+        cursor.execute("SELECT %s, %s", parameters)
+    assert str(caught.value) == told
+
+
 def test_value_of_no_known_type_is_named(driver: Driver, cursor: Any) -> None:
     class Wheel:
         pass

@@ -18,7 +18,8 @@ pub(crate) fn translate(py: Python<'_>, failure: Failure, statement: Option<&str
         Failure::Connect { server: Some(error), .. } => return said_by_server(py, error, 0, Some(&failure), None),
         Failure::Exhausted(_) | Failure::OverLimit { .. } => "PoolTimeout",
         Failure::Role(_) | Failure::Connect { .. } | Failure::Lost { .. } => "OperationalError",
-        Failure::Options(_) | Failure::Empty | Failure::Misplaced(_) => "ProgrammingError",
+        Failure::Options(_) => "InvalidSettings",
+        Failure::Empty | Failure::Misplaced(_) => "ProgrammingError",
         Failure::Refused(_) => "NotSupportedError",
         Failure::Unusable(_) => "InterfaceError",
     };

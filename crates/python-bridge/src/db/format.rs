@@ -95,7 +95,11 @@ impl Completion<'_, '_> {
         }
         self.text.push_str(&self.query[copied..]);
         if by_name != Some(true) && self.left_over(position)? {
-            return Err(raise(self.py, "ParameterTypeError", "not all arguments converted during string formatting"));
+            let given = self.values.len()?;
+            let words = format!(
+                "not all arguments converted during string formatting: placeholders: {position}, values: {given}"
+            );
+            return Err(raise(self.py, "ParameterTypeError", &words));
         }
         Ok(self.text)
     }
@@ -156,10 +160,15 @@ impl Completion<'_, '_> {
         } else {
             return error;
         };
-        let words = match error.value(py).getattr("args").and_then(|args| args.get_item(0)) {
+        let mut words = match error.value(py).getattr("args").and_then(|args| args.get_item(0)) {
             Ok(words) => words.to_string(),
             Err(_) => error.to_string(),
         };
+        if class == "ParameterIndexError"
+            && let Ok(given) = self.values.len()
+        {
+            words += &format!(": more placeholders than values ({given})");
+        }
         let translated = raise(py, class, &words);
         translated.set_cause(py, Some(error));
         translated

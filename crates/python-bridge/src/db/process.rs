@@ -103,7 +103,7 @@ pub(crate) fn pools(py: Python<'_>, said: &Said) -> PyResult<Pools> {
     }
     let variable = |name: &str| env::var(name).ok();
     let options = Options::resolve(variable, server::file(), said);
-    let pumped = Pool::new(options.map_err(|problem| raise(py, "ProgrammingError", &problem))?);
+    let pumped = Pool::new(options.map_err(|problem| raise(py, "InvalidSettings", &problem))?);
     let pools = Pools { homely: pumped.sibling(), pumped, types: Types::default() };
     with_process(|process| process.pools.push((said.clone(), pools.clone())))?;
     Ok(pools)
@@ -167,7 +167,7 @@ fn measured(dict: &Bound<'_, PyDict>, measured: &Measured) -> PyResult<()> {
 #[pyfunction]
 pub(crate) fn split_dsn(py: Python<'_>, dsn: &str) -> PyResult<Said> {
     ferricorn_pool::options::split_dsn(dsn)
-        .map_err(|problem| raise(py, "ProgrammingError", &format!("invalid dsn: {problem}")))
+        .map_err(|problem| raise(py, "InvalidSettings", &format!("invalid dsn: {problem}")))
 }
 
 /// The table of settings: name, variable, default, meaning.
