@@ -315,10 +315,12 @@ def register_ipaddress(conn_or_curs: Any = None) -> None:
         made = new_type((number,), name, cast)
         register_type(made, conn_or_curs)
         register_type(new_array_type((array,), f"{name}[]", made), conn_or_curs)
-    for kind in (ipaddress.IPv4Interface, ipaddress.IPv6Interface, ipaddress.IPv4Network, ipaddress.IPv6Network):
+    kinds: tuple[type, ...] = (
+        *(ipaddress.IPv4Interface, ipaddress.IPv4Network, ipaddress.IPv4Address),
+        *(ipaddress.IPv6Interface, ipaddress.IPv6Network, ipaddress.IPv6Address),
+    )
+    for kind in kinds:
         register_adapter(kind, lambda value: Inet(str(value)))
-    for address in (ipaddress.IPv4Address, ipaddress.IPv6Address):
-        register_adapter(address, lambda value: Inet(str(value)))
 
 
 class CompositeCaster:

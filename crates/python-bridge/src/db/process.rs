@@ -15,13 +15,13 @@ use ferricorn_pool::home::{Home, at_most, turn};
 use ferricorn_pool::options::SETTINGS;
 use ferricorn_pool::role::{self, Role};
 use ferricorn_pool::server;
-use ferricorn_pool::{Measured, Options, Pool};
+use ferricorn_pool::{Failure, Measured, Options, Pool};
 use ferricorn_unix::process::ProcessId;
 use ferricorn_unix::thread::spawn_undisturbed;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::db::errors::raise;
+use crate::db::errors::{raise, translate};
 use crate::db::types::Types;
 use crate::interpreter::detached;
 
@@ -102,8 +102,8 @@ pub(crate) fn pools(py: Python<'_>, said: &Said) -> PyResult<Pools> {
         return Ok(pools);
     }
     let variable = |name: &str| env::var(name).ok();
-    let options = Options::resolve(variable, server::file(), said);
-    let pumped = Pool::new(options.map_err(|problem| raise(py, "InvalidSettings", &problem))?);
+    let options = Options::resolve(variable, server::file(), said).map_err(|problem| senseless(py, problem))?;
+    let pumped = Pool::new(options);
     let pools = Pools { homely: pumped.sibling(), pumped, types: Types::default() };
     with_process(|process| process.pools.push((said.clone(), pools.clone())))?;
     Ok(pools)
@@ -166,8 +166,12 @@ fn measured(dict: &Bound<'_, PyDict>, measured: &Measured) -> PyResult<()> {
 /// A connection string's keywords and values.
 #[pyfunction]
 pub(crate) fn split_dsn(py: Python<'_>, dsn: &str) -> PyResult<Said> {
-    ferricorn_pool::options::split_dsn(dsn)
-        .map_err(|problem| raise(py, "InvalidSettings", &format!("invalid dsn: {problem}")))
+    ferricorn_pool::options::split_dsn(dsn).map_err(|problem| senseless(py, format!("invalid dsn: {problem}")))
+}
+
+/// What was said of the database makes no sense.
+fn senseless(py: Python<'_>, problem: String) -> PyErr {
+    translate(py, Failure::Options(problem), None)
 }
 
 /// The table of settings: name, variable, default, meaning.
